@@ -1,0 +1,24 @@
+// asyncio.hpp - everything but what has a library or a target of its own, and but the extension and
+// test headers.
+//
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asyncio/coroutines.hpp>
+#include <asyncio/events.hpp>
+#include <asyncio/exceptions.hpp>
+#include <asyncio/futures.hpp>
+#include <asyncio/graph.hpp>
+#include <asyncio/locks.hpp>
+#include <asyncio/log.hpp>
+#include <asyncio/queues.hpp>
+#include <asyncio/result.hpp>
+#include <asyncio/runners.hpp>
+#include <asyncio/sockets.hpp>
+#include <asyncio/streams.hpp>
+#include <asyncio/taskgroups.hpp>
+#include <asyncio/tasks.hpp>
+#include <asyncio/threads.hpp>
+#include <asyncio/time.hpp>
+#include <asyncio/timeouts.hpp>
+#include <asyncio/with.hpp>

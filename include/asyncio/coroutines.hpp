@@ -1,0 +1,314 @@
+// coroutines.hpp - Coroutine<T>: what `async def` is in C++.
+//
+// Mirrors Python's coroutine objects; differences: docs/parity.md#coroutines.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asyncio/detail/outcome.hpp>
+#include <asyncio/events.hpp>
+
+#include <concepts>
+#include <coroutine>
+#include <cstddef>
+#include <source_location>
+#include <type_traits>
+#include <utility>
+
+namespace asyncio {
+
+namespace detail {
+
+/// Everything of a promise that does not depend on what the coroutine returns. A coroutine is
+/// resumed by its task only (TaskBase::step), which resumes `thread_state.leaf` until that stays
+/// the same: an await of another coroutine puts that one there, the end of a coroutine its parent.
+/// So no coroutine ever resumes another, and the stack does not grow.
+class PromiseBase {
+public:
+    PromiseBase(const PromiseBase&) = delete;
+    PromiseBase& operator=(const PromiseBase&) = delete;
+
+    struct FinalAwaiter {
+        bool await_ready() const noexcept { return false; }
+        template <class Promise>
+        void await_suspend(std::coroutine_handle<Promise> coroutine) const noexcept {
+            thread_state.leaf = coroutine.promise().parent_;
+        }
+        void await_resume() const noexcept {}
+    };
+
+    std::suspend_always initial_suspend() const noexcept { return {}; }
+    FinalAwaiter final_suspend() const noexcept { return {}; }
+    void unhandled_exception() noexcept { outcome_->error = std::current_exception(); }
+
+    void resume() { handle().resume(); }
+    void destroy() noexcept { handle().destroy(); }
+
+    /// The coroutine that awaits this one; null for a task's own.
+    [[nodiscard]] PromiseBase* parent() const noexcept { return parent_; }
+    /// Where it was made: for the function's name.
+    [[nodiscard]] const std::source_location& function() const noexcept { return function_; }
+    /// The await it is suspended at.
+    [[nodiscard]] const std::source_location& site() const noexcept { return site_; }
+    [[nodiscard]] OutcomeBase& outcome() const noexcept { return *outcome_; }
+
+    /// Who awaits it, and where its result goes.
+    void adopt(PromiseBase* parent, OutcomeBase& outcome) noexcept {
+        parent_ = parent;
+        outcome_ = &outcome;
+    }
+
+protected:
+    explicit PromiseBase(const std::source_location& function) noexcept
+        : function_(function), site_(function) {}
+    ~PromiseBase() = default;
+
+    std::coroutine_handle<PromiseBase> handle() noexcept {
+        return std::coroutine_handle<PromiseBase>::from_promise(*this);
+    }
+
+    PromiseBase* parent_ = nullptr;
+    OutcomeBase* outcome_ = nullptr;
+    std::source_location function_;
+    std::source_location site_;
+};
+
+/// Memory for a frame, with room in front of it for the control block of the task that may be made
+/// of the coroutine: one allocation for both.
+[[nodiscard]] void* allocate_frame(std::size_t size, std::size_t prefix);
+void free_frame(void* frame, std::size_t size, std::size_t prefix) noexcept;
+
+/// A frame whose memory outlives it, because a task's control block lies in front of it: set around
+/// the destruction of that frame, tells how large the block is.
+struct KeptFrame {
+    const void* frame;
+    std::size_t block_size;
+};
+extern constinit thread_local KeptFrame* kept_frame;
+
+/// The size of a TaskBase, which is not known here (checked where it is).
+inline constexpr std::size_t task_base_size = 112;
+
+/// The room in front of the frame of a Coroutine<T>.
+template <class T>
+inline constexpr std::size_t task_prefix =
+    (task_base_size + sizeof(Outcome<T>) + 15) / 16 * 16;
+
+template <class A>
+concept HasMemberCoAwait = requires(A&& a) { static_cast<A&&>(a).operator co_await(); };
+
+template <class A>
+concept HasFreeCoAwait =
+    !HasMemberCoAwait<A> && requires(A&& a) { operator co_await(static_cast<A&&>(a)); };
+
+/// The awaiter of an awaitable: a prvalue where it is made by operator co_await, so that it is
+/// built in the frame and never moved; a reference to the awaitable itself otherwise.
+template <class A>
+decltype(auto) get_awaiter(A&& awaitable) {
+    if constexpr (HasMemberCoAwait<A>) {
+        return static_cast<A&&>(awaitable).operator co_await();
+    } else if constexpr (HasFreeCoAwait<A>) {
+        return operator co_await(static_cast<A&&>(awaitable));
+    } else {
+        return static_cast<A&&>(awaitable);
+    }
+}
+
+template <class A>
+concept Awaiter = requires(A& awaiter) {
+    { awaiter.await_ready() } -> std::convertible_to<bool>;
+    awaiter.await_resume();
+};
+
+/// What co_await takes in a Coroutine.
+template <class A>
+concept Awaitable = requires(A&& a) {
+    { get_awaiter(static_cast<A&&>(a)) } -> Awaiter;
+};
+
+/// What co_await gives.
+template <Awaitable A>
+using AwaitResult =
+    decltype(std::declval<std::remove_reference_t<decltype(get_awaiter(std::declval<A>()))>&>()
+                 .await_resume());
+
+template <class T>
+class PromiseReturn : public PromiseBase {
+public:
+    using PromiseBase::PromiseBase;
+
+    template <class U = T>
+        requires std::convertible_to<U, T>
+    void return_value(U&& value) {
+        static_cast<Outcome<T>*>(this->outcome_)->emplace(std::forward<U>(value));
+    }
+};
+
+template <>
+class PromiseReturn<void> : public PromiseBase {
+public:
+    using PromiseBase::PromiseBase;
+
+    void return_void() noexcept { static_cast<Outcome<void>*>(outcome_)->emplace(); }
+};
+
+template <class T>
+class Promise final : public PromiseReturn<T> {
+public:
+    Promise() noexcept : PromiseReturn<T>(std::source_location{}) {}
+
+    // The name of the function is good here and nowhere else (g++ mangles it in the others).
+    Coroutine<T> get_return_object(
+        std::source_location function = std::source_location::current()) noexcept {
+        this->function_ = function;
+        this->site_ = function;
+        return Coroutine<T>(*this);
+    }
+
+    template <Awaitable A>
+    decltype(auto) await_transform(
+        A&& awaitable, std::source_location site = std::source_location::current()) {
+        this->site_ = site;
+        return get_awaiter(static_cast<A&&>(awaitable));
+    }
+
+    static void* operator new(std::size_t size) { return allocate_frame(size, task_prefix<T>); }
+    static void operator delete(void* frame, std::size_t size) noexcept {
+        free_frame(frame, size, task_prefix<T>);
+    }
+};
+
+[[noreturn]] void raise_awaited_again();
+
+/// Awaits a coroutine: it becomes the leaf, and gets the slot for its result, which lies here.
+template <class T>
+class [[nodiscard]] ChildAwaiter {
+public:
+    explicit ChildAwaiter(PromiseBase* child) noexcept : child_(child) {}
+    ChildAwaiter(const ChildAwaiter&) = delete;
+    ChildAwaiter& operator=(const ChildAwaiter&) = delete;
+    ~ChildAwaiter() {
+        if (child_ != nullptr && outcome_.state != OutcomeBase::State::abandoned) {
+            child_->destroy();
+        }
+    }
+
+    bool await_ready() const {
+        if (child_ == nullptr) {
+            raise_awaited_again();
+        }
+        return false;
+    }
+    template <class P>
+        requires std::derived_from<P, PromiseBase>
+    void await_suspend(std::coroutine_handle<P> parent) noexcept {
+        child_->adopt(&parent.promise(), outcome_);
+        thread_state.leaf = child_;
+    }
+    T await_resume() {
+        release_child();
+        return outcome_.take();
+    }
+
+    /// Destroys the child's frame, with its parameters, before its result is used.
+    void release_child() noexcept { std::exchange(child_, nullptr)->destroy(); }
+    Outcome<T>& outcome() noexcept { return outcome_; }
+
+private:
+    PromiseBase* child_;
+    Outcome<T> outcome_;
+};
+
+}  // namespace detail
+
+/// An async function that has been called but not begun: lazy, owned, awaited once.
+///
+///     Coroutine<int> answer() { co_await sleep(1); co_return 42; }
+///     int n = co_await answer();               // runs here, as a call would
+///     Task<int> task = create_task(answer());  // runs concurrently
+///
+/// Arguments are kept by value in the coroutine; what is passed by reference must outlive the
+/// await. It runs in the task that awaits it, and its frame is destroyed when it has ended.
+/// Destroying one that was never awaited destroys its arguments; nothing of it has run.
+///
+/// Cancellation: CancelledError is thrown at the await where the task waits.
+/// Errors:       awaiting it twice is RuntimeError("cannot reuse already awaited coroutine").
+/// Threads:      belongs to the thread of the loop that runs it.
+template <class T>
+class [[nodiscard]] Coroutine {
+public:
+    using promise_type = detail::Promise<T>;
+    using value_type = T;
+
+    Coroutine(Coroutine&& other) noexcept : promise_(std::exchange(other.promise_, nullptr)) {}
+    Coroutine& operator=(Coroutine&& other) noexcept {
+        std::swap(promise_, other.promise_);
+        return *this;
+    }
+    ~Coroutine() {
+        if (promise_ != nullptr) {
+            promise_->destroy();
+        }
+    }
+
+    detail::ChildAwaiter<T> operator co_await() && noexcept {
+        return detail::ChildAwaiter<T>(std::exchange(promise_, nullptr));
+    }
+
+    /// Hands the coroutine over to whoever will run it; null if it was handed over before.
+    [[nodiscard]] detail::PromiseBase* release() noexcept {
+        return std::exchange(promise_, nullptr);
+    }
+
+private:
+    friend promise_type;
+    explicit Coroutine(detail::PromiseBase& promise) noexcept : promise_(&promise) {}
+
+    detail::PromiseBase* promise_;
+};
+
+namespace detail {
+
+template <class T>
+inline constexpr bool is_coroutine = false;
+template <class T>
+inline constexpr bool is_coroutine<Coroutine<T>> = true;
+
+/// A callable that gives an awaitable, or an awaitable itself, as a Coroutine. The callable and its
+/// arguments live in the frame, so that a lambda's captures outlive its coroutine.
+template <class Fn, class... Args>
+auto invoke_coroutine(Fn fn, Args... args)
+    -> Coroutine<AwaitResult<std::invoke_result_t<Fn&, Args...>>> {
+    co_return co_await fn(std::move(args)...);
+}
+
+template <class A>
+auto await_coroutine(A awaitable) -> Coroutine<AwaitResult<A>> {
+    co_return co_await std::move(awaitable);
+}
+
+template <class Fn, class... Args>
+concept AsyncCallable = std::invocable<std::decay_t<Fn>&, std::decay_t<Args>...> &&
+                        Awaitable<std::invoke_result_t<std::decay_t<Fn>&, std::decay_t<Args>...>>;
+
+/// Anything that can be awaited, or called to get it, as a Coroutine.
+template <class A>
+auto as_coroutine(A&& awaitable) {
+    if constexpr (is_coroutine<std::remove_cvref_t<A>>) {
+        static_assert(!std::is_lvalue_reference_v<A>,
+                      "a Coroutine is awaited once: pass it with std::move");
+        return std::forward<A>(awaitable);
+    } else if constexpr (Awaitable<A>) {
+        return await_coroutine<std::decay_t<A>>(std::forward<A>(awaitable));
+    } else {
+        static_assert(AsyncCallable<A>, "neither an awaitable nor a function that gives one");
+        return invoke_coroutine<std::decay_t<A>>(std::forward<A>(awaitable));
+    }
+}
+
+/// The result type of as_coroutine().
+template <class A>
+using CoroutineResult = typename decltype(as_coroutine(std::declval<A>()))::value_type;
+
+}  // namespace detail
+
+}  // namespace asyncio

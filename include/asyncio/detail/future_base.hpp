@@ -1,0 +1,184 @@
+// future_base.hpp - what futures and tasks are without the type of their result.
+//
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asyncio/detail/outcome.hpp>
+#include <asyncio/events.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace asyncio {
+
+/// What add_done_callback() gives and remove_done_callback() takes.
+class DoneCallbackToken {
+public:
+    DoneCallbackToken() = default;
+    bool operator==(const DoneCallbackToken&) const noexcept = default;
+
+private:
+    friend class detail::FutureBase;
+    explicit DoneCallbackToken(std::uint64_t id) noexcept : id_(id) {}
+    std::uint64_t id_ = 0;
+};
+
+namespace detail {
+
+/// The message of a cancellation, where there is one.
+using CancelMessage = std::optional<std::string_view>;
+
+/// A function that is called when a future is done. Until then the future has it, without being
+/// had; from then on it keeps the future.
+class DoneNode : public HandleNode {
+public:
+    void keep(FutureBase& future) noexcept;
+
+protected:
+    using HandleNode::HandleNode;
+    ~DoneNode() override;
+
+private:
+    friend class FutureBase;
+    FutureBase* kept_ = nullptr;
+    std::uint64_t id_ = 0;
+};
+
+/// Counted by its handles, and by its loop while it is a task that is pending.
+class FutureBase {
+public:
+    enum class State : std::uint8_t { pending, finished, cancelled };
+    enum class Kind : std::uint8_t { future, task, gathering };
+
+    FutureBase(const FutureBase&) = delete;
+    FutureBase& operator=(const FutureBase&) = delete;
+
+    void retain() noexcept { ++references_; }
+    void release() noexcept {
+        if (--references_ == 0) {
+            expire();
+        }
+    }
+
+    [[nodiscard]] std::uint32_t references() const noexcept { return references_; }
+
+    [[nodiscard]] bool done() const noexcept { return state_ != State::pending; }
+    [[nodiscard]] bool cancelled() const noexcept { return state_ == State::cancelled; }
+    [[nodiscard]] EventLoop& loop() const noexcept { return *loop_; }
+    [[nodiscard]] Kind kind() const noexcept { return kind_; }
+
+    virtual bool cancel(CancelMessage message) = 0;
+    [[nodiscard]] virtual OutcomeBase& outcome() noexcept = 0;
+
+    /// As Python's Future.exception().
+    std::exception_ptr exception();
+    /// Throws unless there is a result or an error to take from outcome(), and marks it retrieved.
+    void retrieve();
+    /// The error of a future that is done, whether it failed or was cancelled; null if it has a
+    /// result. Marks it retrieved.
+    [[nodiscard]] std::exception_ptr failure();
+    /// Nobody needs to be told of an exception any more.
+    void mark_retrieved() noexcept { unretrieved_ = false; }
+    /// Its maker knows that it may be left pending.
+    void set_quiet() noexcept { quiet_ = true; }
+    [[nodiscard]] bool quiet() const noexcept { return quiet_; }
+    /// Ended with CancelledError: by its state, or with one set as its exception.
+    [[nodiscard]] bool ended_cancelled() noexcept {
+        return cancelled() || (done() && is_cancelled_error(outcome().error));
+    }
+    /// The CancelledError of a cancelled future: the one that ended it, the first time.
+    [[nodiscard]] std::exception_ptr make_cancelled_error();
+    [[nodiscard]] CancelMessage cancel_message() const noexcept;
+
+    /// Callbacks to be scheduled when it is done: waiting tasks and others, in order.
+    [[nodiscard]] lowlevel::CallbackList& callbacks() noexcept { return callbacks_; }
+    DoneCallbackToken add_done_node(DoneNode& node) noexcept;
+    std::size_t remove_done_node(DoneCallbackToken token) noexcept;
+
+    // What makes a plain future done; the result goes to outcome() before.
+    void finish();
+    void fail(std::exception_ptr error);
+    bool cancel_plain(CancelMessage message);
+    void check_pending() const {
+        if (done()) {
+            raise_invalid_state("invalid state");
+        }
+    }
+
+protected:
+    /// Of what is needed rarely.
+    struct Rare {
+        std::optional<std::string> name;
+        std::optional<std::string> cancel_message;
+    };
+
+    FutureBase(EventLoop& loop, Kind kind) noexcept : kind_(kind), loop_(&loop) {}
+    virtual ~FutureBase();
+
+    /// Destroys and frees the object.
+    virtual void dispose() noexcept = 0;
+
+    void set_done(State state) noexcept { state_ = state; }
+    void set_unretrieved() noexcept { unretrieved_ = true; }
+    void schedule_callbacks();
+    Rare& rare();
+    void set_cancel_message(CancelMessage message);
+    void adopt_rare(std::unique_ptr<Rare> rare) noexcept { rare_ = std::move(rare); }
+    [[nodiscard]] const Rare* peek_rare() const noexcept { return rare_.get(); }
+
+private:
+    void expire() noexcept;
+
+    std::uint32_t references_ = 1;
+    State state_ : 2 = State::pending;
+    Kind kind_ : 2;
+    bool unretrieved_ : 1 = false;
+    bool has_done_nodes_ : 1 = false;
+
+protected:
+    // Of tasks; here because there is room.
+    bool must_cancel_ : 1 = false;   // throw CancelledError at the next step
+    bool interrupted_ : 1 = false;   // this step throws CancelledError
+    bool started_ : 1 = false;
+    bool quiet_ : 1 = false;         // nothing is reported if it is destroyed while pending
+    std::uint16_t block_size_ = 0;   // of frame and control block; 0 if it is larger than that
+
+private:
+    EventLoop* loop_;
+    lowlevel::CallbackList callbacks_;
+    std::unique_ptr<Rare> rare_;
+};
+
+template <class T>
+class FutureImpl : public FutureBase {
+public:
+    explicit FutureImpl(EventLoop& loop, Kind kind = Kind::future) noexcept
+        : FutureBase(loop, kind) {}
+
+    static FutureImpl* make(EventLoop& loop) {
+        return ::new (allocate_block(sizeof(FutureImpl))) FutureImpl(loop);
+    }
+
+    bool cancel(CancelMessage message) override { return cancel_plain(message); }
+    [[nodiscard]] OutcomeBase& outcome() noexcept override { return outcome_; }
+    Outcome<T>& typed_outcome() noexcept { return outcome_; }
+
+protected:
+    ~FutureImpl() override = default;
+    void dispose() noexcept override {
+        this->~FutureImpl();
+        free_block(this, sizeof(FutureImpl));
+    }
+
+private:
+    Outcome<T> outcome_;
+};
+
+}  // namespace detail
+
+}  // namespace asyncio

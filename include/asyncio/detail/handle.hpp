@@ -1,0 +1,138 @@
+// handle.hpp - the control block behind Handle and TimerHandle.
+//
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asyncio/detail/blocks.hpp>
+#include <asyncio/lowlevel/callback.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <new>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace asyncio {
+class EventLoop;
+}
+
+namespace asyncio::detail {
+
+/// A user's function that the loop is to call, once. Counted by the handles and by the loop.
+class HandleNode : public lowlevel::Callback {
+public:
+    void retain() noexcept {
+        if (shared_) {
+            references_.fetch_add(1, std::memory_order_relaxed);
+        } else {
+            references_.store(references_.load(std::memory_order_relaxed) + 1,
+                              std::memory_order_relaxed);
+        }
+    }
+    void release() noexcept;
+
+    /// The function will not be called. Of a node that is shared between threads this only sets a
+    /// mark; any other is taken out of whatever list it is in and its function destroyed.
+    void cancel() noexcept;
+    [[nodiscard]] bool cancelled() const noexcept {
+        return cancelled_.load(std::memory_order_relaxed);
+    }
+
+    /// Runs the function; what it throws goes to the loop's exception handler.
+    static void run_node(Callback& callback);
+
+    [[nodiscard]] EventLoop& loop() const noexcept { return *loop_; }
+
+protected:
+    HandleNode(EventLoop& loop, bool shared) noexcept
+        : Callback(&run_node), loop_(&loop), shared_(shared) {}
+    virtual ~HandleNode() = default;
+
+    virtual void invoke() = 0;
+    virtual void destroy_function() noexcept = 0;
+    virtual void dispose() noexcept = 0;
+    /// Takes the node out of what will make it ready; true if it was there.
+    virtual bool withdraw() noexcept;
+
+    [[nodiscard]] bool shared() const noexcept { return shared_; }
+
+private:
+    void drop_function() noexcept;
+
+    EventLoop* loop_;
+    std::atomic<std::uint32_t> references_{2};  // the loop's and the first handle's
+    std::atomic<bool> cancelled_{false};
+    bool shared_;  // with other threads: counted atomically, allocated from the heap
+    bool running_ = false;
+    bool has_function_ = true;
+};
+
+/// One that is called when its time has come.
+class TimerNode : public HandleNode {
+public:
+    [[nodiscard]] TimePoint when() const noexcept { return when_; }
+    void arm(TimePoint when);
+
+protected:
+    using HandleNode::HandleNode;
+    bool withdraw() noexcept override;
+
+private:
+    TimePoint when_{};
+    lowlevel::Timer timer_{*this};
+};
+
+template <class Base, class Fn>
+class HandleNodeOf final : public Base {
+public:
+    template <class F>
+    static HandleNodeOf* make(EventLoop& loop, bool shared, F&& fn) {
+        // What is allocated here and freed by another thread must not come from this thread's
+        // recycled blocks: they would all move over there.
+        void* memory = shared ? ::operator new(sizeof(HandleNodeOf))
+                              : allocate_block(sizeof(HandleNodeOf));
+        try {
+            return ::new (memory) HandleNodeOf(loop, shared, std::forward<F>(fn));
+        } catch (...) {
+            give_back(memory, shared);
+            throw;
+        }
+    }
+
+private:
+    template <class F>
+    HandleNodeOf(EventLoop& loop, bool shared, F&& fn)
+        : Base(loop, shared), fn_(std::forward<F>(fn)) {}
+    ~HandleNodeOf() override {}
+
+    void invoke() override { static_cast<void>(fn_()); }
+    void destroy_function() noexcept override { fn_.~Fn(); }
+    void dispose() noexcept override {
+        const bool from_heap = this->shared();
+        this->~HandleNodeOf();
+        give_back(this, from_heap);
+    }
+    static void give_back(void* memory, bool from_heap) noexcept {
+        if (from_heap) {
+            ::operator delete(memory);
+        } else {
+            free_block(memory, sizeof(HandleNodeOf));
+        }
+    }
+
+    union {
+        Fn fn_;  // destroyed as soon as it has run or was cancelled, while handles live on
+    };
+};
+
+/// A function and its arguments as one callable without arguments.
+template <class Fn, class... Args>
+auto bind(Fn&& fn, Args&&... args) {
+    return [fn = std::forward<Fn>(fn),
+            args = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)]() mutable {
+        return std::apply(fn, std::move(args));
+    };
+}
+
+}  // namespace asyncio::detail

@@ -1,0 +1,187 @@
+// task.hpp - Task<T>, AnyTask, create_task, current_task, all_tasks.
+//
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asyncio/detail/task_base.hpp>
+#include <asyncio/futures.hpp>
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace asyncio {
+
+/// Any task, without the type of its result; see AnyFuture.
+class AnyTask : public AnyFuture {
+public:
+    AnyTask() = default;
+    template <class T>
+    AnyTask(const Task<T>& task) noexcept : AnyFuture(task) {}
+
+    /// How many requests to cancel it there were, less uncancel()s.
+    [[nodiscard]] int cancelling() const { return task().cancelling(); }
+    /// Takes one request back: the code that asked for it has dealt with it. What is left.
+    int uncancel() const { return task().uncancel(); }
+    void set_name(std::string name) const { task().set_name(std::move(name)); }
+
+    template <class Fn>
+    DoneCallbackToken add_done_callback(Fn&& fn) const {
+        return this->template add_callback<AnyTask>(std::forward<Fn>(fn));
+    }
+
+    explicit AnyTask(detail::FutureBase& base) noexcept : AnyFuture(base) {}
+
+private:
+    [[nodiscard]] detail::TaskBase& task() const {
+        return static_cast<detail::TaskBase&>(base());
+    }
+};
+
+/// A coroutine that the loop runs concurrently with others; a Future of its result, and the unit of
+/// cancellation. A shared handle: the loop keeps a pending task alive, so a handle is needed only
+/// for the result, or to cancel.
+///
+///     Task<std::string> page = create_task(fetch("example.org"), {.name = "fetcher"});
+///     ...
+///     std::string text = co_await page;
+///
+/// Cancellation: cancel() throws CancelledError at the await where the task waits, and passes
+///         through tasks that it awaits. The task may clean up, also with further awaits, and must
+///         let it pass on to end as cancelled; if it ends otherwise it was not cancelled.
+/// Errors: what leaves the coroutine is thrown by result() and by `co_await task`. If nobody asks,
+///         the exception handler gets it when the last handle is gone.
+template <class T>
+class Task : public Future<T> {
+public:
+    Task() = default;
+
+    [[nodiscard]] int cancelling() const { return task().cancelling(); }
+    int uncancel() const { return task().uncancel(); }
+    void set_name(std::string name) const { task().set_name(std::move(name)); }
+
+    template <class Fn>
+    DoneCallbackToken add_done_callback(Fn&& fn) const {
+        return this->template add_callback<Task>(std::forward<Fn>(fn));
+    }
+
+    explicit Task(detail::FutureBase& base) noexcept : Future<T>(base) {}
+
+private:
+    [[nodiscard]] detail::TaskBase& task() const {
+        return static_cast<detail::TaskBase&>(this->base());
+    }
+};
+
+/// Keyword arguments of create_task().
+struct TaskOptions {
+    std::string_view name = {};  ///< "Task-N" if empty
+};
+static_assert(std::is_trivially_destructible_v<TaskOptions>);
+
+namespace detail {
+
+template <class T>
+Task<T> start_task(EventLoop& loop, Coroutine<T>&& coroutine, TaskOptions options) {
+    loop.check_usable();
+    // The first reference is the loop's, until the task is done.
+    return Task<T>(*TaskImpl<T>::make(loop, std::move(coroutine), options.name));
+}
+
+template <class A>
+concept TaskSource = Awaitable<std::decay_t<A>> || AsyncCallable<A>;
+
+}  // namespace detail
+
+/// Runs `awaitable` (a coroutine, any other awaitable, or a callable that gives one) as a task of
+/// the running loop, from the next turn on. RuntimeError if no loop runs.
+template <detail::TaskSource A>
+auto create_task(A&& awaitable, TaskOptions options = {}) {
+    return detail::start_task(get_running_loop(),
+                              detail::as_coroutine(std::forward<A>(awaitable)), options);
+}
+
+/// The same of `fn(args...)`: callable and arguments live as long as the coroutine. The way to run
+/// a lambda with captures.
+template <class Fn, class First, class... Args>
+    requires(!std::is_same_v<std::remove_cvref_t<First>, TaskOptions> &&
+             detail::AsyncCallable<Fn, First, Args...>)
+auto create_task(Fn&& fn, First&& first, Args&&... args) {
+    return detail::start_task(
+        get_running_loop(),
+        detail::invoke_coroutine<std::decay_t<Fn>, std::decay_t<First>, std::decay_t<Args>...>(
+            std::forward<Fn>(fn), std::forward<First>(first), std::forward<Args>(args)...),
+        {});
+}
+template <class Fn, class... Args>
+    requires detail::AsyncCallable<Fn, Args...>
+auto create_task(TaskOptions options, Fn&& fn, Args&&... args) {
+    return detail::start_task(
+        get_running_loop(),
+        detail::invoke_coroutine<std::decay_t<Fn>, std::decay_t<Args>...>(
+            std::forward<Fn>(fn), std::forward<Args>(args)...),
+        options);
+}
+
+/// The task whose code is running; empty in a callback.
+[[nodiscard]] AnyTask current_task();
+
+/// The tasks of the running loop that are not done, in the order in which they were made.
+[[nodiscard]] std::vector<AnyTask> all_tasks();
+[[nodiscard]] std::vector<AnyTask> all_tasks(const EventLoop& loop);
+
+/// `awaitable` itself if it is a future or a task, otherwise a task of it.
+template <class A>
+auto ensure_future(A&& awaitable) {
+    if constexpr (std::is_base_of_v<AnyFuture, std::remove_cvref_t<A>>) {
+        return std::forward<A>(awaitable);
+    } else {
+        return create_task(std::forward<A>(awaitable));
+    }
+}
+
+namespace detail {
+
+/// The future of an argument that may be one, or a coroutine that becomes a task of `loop`.
+template <class A>
+auto ensure_future_on(EventLoop& loop, A&& awaitable) {
+    if constexpr (std::is_base_of_v<AnyFuture, std::remove_cvref_t<A>>) {
+        return std::remove_cvref_t<A>(std::forward<A>(awaitable));
+    } else {
+        return start_task(loop, as_coroutine(std::forward<A>(awaitable)), {});
+    }
+}
+
+/// Runs the loop until the future is done.
+void run_until_done(EventLoop& loop, const AnyFuture& future, bool made_here);
+
+}  // namespace detail
+
+template <class Awaitable>
+decltype(auto) EventLoop::run_until_complete(Awaitable&& awaitable) {
+    check_usable();
+    constexpr bool made_here = !std::is_base_of_v<AnyFuture, std::remove_cvref_t<Awaitable>>;
+    const auto future = detail::ensure_future_on(*this, std::forward<Awaitable>(awaitable));
+    detail::run_until_done(*this, future, made_here);
+    return future.result();
+}
+
+template <class Awaitable>
+auto EventLoop::create_task(Awaitable&& awaitable) {
+    return detail::start_task(*this, detail::as_coroutine(std::forward<Awaitable>(awaitable)), {});
+}
+template <class Awaitable>
+auto EventLoop::create_task(Awaitable&& awaitable, TaskOptions options) {
+    return detail::start_task(*this, detail::as_coroutine(std::forward<Awaitable>(awaitable)),
+                              options);
+}
+
+}  // namespace asyncio
+
+template <>
+struct std::hash<asyncio::AnyTask> : std::hash<asyncio::AnyFuture> {};
+template <class T>
+struct std::hash<asyncio::Task<T>> : std::hash<asyncio::AnyFuture> {};

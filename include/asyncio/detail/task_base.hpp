@@ -1,0 +1,149 @@
+// task_base.hpp - what a task is without the type of its result.
+//
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asyncio/coroutines.hpp>
+#include <asyncio/detail/future_base.hpp>
+
+#include <cstdint>
+#include <exception>
+#include <string>
+
+namespace asyncio {
+
+namespace lowlevel {
+class Waiter;
+}
+
+namespace detail {
+
+/// A coroutine driven by the loop. Its Callback is in exactly one place: nowhere while it runs, in
+/// the ready list, or in the list of what it waits for.
+///
+/// cancel() follows CPython to the letter; the state it needs is two bits. `must_cancel_`: a
+/// CancelledError is to be thrown at the next step, and uncancel() may still take it back.
+/// `interrupted_`: the wait was aborted (or the step has begun), the error will be thrown. The
+/// await that the task is resumed at is the first code to run, so it is the one that throws.
+class TaskBase : public FutureBase,
+                 public lowlevel::Callback,
+                 public lowlevel::ListHook<AllTasks> {
+public:
+    bool cancel(CancelMessage message) override;
+    [[nodiscard]] int cancelling() const noexcept {
+        return static_cast<int>(cancel_requests_);
+    }
+    int uncancel() noexcept;
+
+    [[nodiscard]] std::string name() const;
+    void set_name(std::string name) { rare().name = std::move(name); }
+
+    // ---- for awaiters, of the running task
+
+    /// The task waits in `waiter` until it is woken. Its callback goes to whatever list will be
+    /// scheduled or woken from.
+    void park(lowlevel::Waiter& waiter) noexcept { waiter_ = &waiter; }
+    /// Makes a parked task ready. It counts as woken: a cancellation from now on is thrown when it
+    /// runs, and what woke it may have to be taken back then.
+    void wake() noexcept {
+        waiter_ = nullptr;
+        loop().schedule(static_cast<Callback&>(*this));
+    }
+    /// The wait has been aborted: CancelledError will be thrown at the await. Schedules nothing.
+    void interrupt(CancelMessage message) noexcept;
+
+    [[nodiscard]] bool interrupted() const noexcept { return interrupted_; }
+    /// Throws the CancelledError if the task is to be interrupted: in await_resume.
+    void throw_if_interrupted() {
+        if (interrupted_) {
+            throw_interrupt();
+        }
+    }
+    /// The same, for those who do not throw; null if it is not to be interrupted.
+    [[nodiscard]] std::exception_ptr take_interrupt();
+    /// The operation had finished before it could be aborted and its result is delivered; the
+    /// CancelledError is thrown at the next await instead.
+    void postpone_interrupt() noexcept {
+        interrupted_ = false;
+        must_cancel_ = true;
+    }
+    void forget_interrupt() noexcept { interrupted_ = false; }
+
+    // A sleeping task's callback is its timer's. When that is due the task takes one more turn of
+    // the ready list, as the future that CPython's sleep() waits for would.
+    void expect_timer() noexcept { set_function(&run_timer); }
+    void expect_nothing() noexcept { set_function(&run_step); }
+
+    [[nodiscard]] PromiseBase* leaf() const noexcept;
+    [[nodiscard]] lowlevel::Waiter* waiter() const noexcept { return waiter_; }
+    [[nodiscard]] static bool is_task(const Callback& callback) noexcept {
+        return callback.function() == &run_step || callback.function() == &run_timer;
+    }
+
+    /// Destroys the frames, innermost first, of a task that will never run again.
+    void abandon() noexcept;
+
+protected:
+    TaskBase(EventLoop& loop, PromiseBase& root, std::unique_ptr<Rare> rare) noexcept;
+    ~TaskBase() override = default;
+
+    [[nodiscard]] std::size_t block_size() const noexcept {
+        return block_size_ != 0 ? block_size_ : ~std::size_t{0};
+    }
+
+    static std::unique_ptr<Rare> rare_with_name(std::string_view name);
+
+private:
+    static void run_step(Callback& callback);
+    static void run_timer(Callback& callback);
+    void step();
+    void complete(PromiseBase& root);
+    TaskBase* deliver_cancel(CancelMessage message);
+    void cancel_new_wait();
+    void destroy_root(PromiseBase& root) noexcept;
+    [[noreturn]] void throw_interrupt();
+
+    lowlevel::Waiter* waiter_ = nullptr;  // what it waits in; null when it has been woken
+    PromiseBase* leaf_;                   // of the coroutines that await each other, the last
+    std::uint64_t id_ : 44;               // its default name is Task-<id>
+    std::uint64_t cancel_requests_ : 20 = 0;
+};
+
+static_assert(sizeof(TaskBase) <= task_base_size);
+
+template <class T>
+class TaskImpl final : public TaskBase {
+public:
+    /// Takes the coroutine over. The object lies in front of the coroutine's frame.
+    static TaskImpl* make(EventLoop& loop, Coroutine<T>&& coroutine, std::string_view name) {
+        static_assert(sizeof(TaskImpl) <= task_prefix<T>);
+        std::unique_ptr<Rare> rare = rare_with_name(name);
+        PromiseBase* const root = coroutine.release();
+        if (root == nullptr) {
+            raise_awaited_again();
+        }
+        void* const frame = std::coroutine_handle<PromiseBase>::from_promise(*root).address();
+        return ::new (static_cast<char*>(frame) - task_prefix<T>)
+            TaskImpl(loop, *root, std::move(rare));
+    }
+
+    [[nodiscard]] OutcomeBase& outcome() noexcept override { return outcome_; }
+
+private:
+    TaskImpl(EventLoop& loop, PromiseBase& root, std::unique_ptr<Rare> rare) noexcept
+        : TaskBase(loop, root, std::move(rare)) {
+        root.adopt(nullptr, outcome_);
+    }
+    ~TaskImpl() override = default;
+    void dispose() noexcept override {
+        const std::size_t size = block_size();
+        this->~TaskImpl();
+        free_block(this, size);
+    }
+
+    Outcome<T> outcome_;
+};
+
+}  // namespace detail
+
+}  // namespace asyncio

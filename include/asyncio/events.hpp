@@ -1,0 +1,367 @@
+// events.hpp - the event loop: EventLoop, and the handles of what it was asked to call.
+//
+// Mirrors asyncio.events and asyncio.base_events; differences: docs/parity.md#events.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asyncio/detail/function.hpp>
+#include <asyncio/detail/handle.hpp>
+#include <asyncio/exceptions.hpp>
+#include <asyncio/log.hpp>
+#include <asyncio/lowlevel/callback.hpp>
+#include <asyncio/lowlevel/executor.hpp>
+#include <asyncio/lowlevel/inbox.hpp>
+#include <asyncio/lowlevel/operation.hpp>
+#include <asyncio/lowlevel/proactor.hpp>
+#include <asyncio/time.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace asyncio {
+
+class AnyTask;
+class EventLoop;
+struct ExceptionContext;
+template <class T = void>
+class Coroutine;
+template <class T = void>
+class Future;
+template <class T = void>
+class Task;
+struct TaskOptions;
+
+namespace lowlevel {
+class TimerHeap;
+}
+
+namespace detail {
+
+class TaskBase;
+class GatherBase;
+class FutureBase;
+class PromiseBase;
+class Work;
+struct LoopGate;
+struct AllTasks {};    // tags of the loop's lists
+struct AllGathers {};
+struct AllWork {};
+
+/// What runs in this thread at this moment.
+struct ThreadState {
+    EventLoop* loop;    // that runs
+    TaskBase* task;     // whose step it is
+    PromiseBase* leaf;  // of that task: the coroutine that is resumed, or is to be resumed next
+};
+extern constinit thread_local ThreadState thread_state;
+
+}  // namespace detail
+
+/// What call_soon() gives: the means to cancel. Cheap to copy; empty by default. Dropping it
+/// changes nothing. Mirrors asyncio.Handle.
+class Handle {
+public:
+    Handle() = default;
+    Handle(const Handle& other) noexcept : node_(other.node_) {
+        if (node_ != nullptr) {
+            node_->retain();
+        }
+    }
+    Handle(Handle&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
+    Handle& operator=(Handle other) noexcept {
+        std::swap(node_, other.node_);
+        return *this;
+    }
+    ~Handle() {
+        if (node_ != nullptr) {
+            node_->release();
+        }
+    }
+
+    /// The function will not be called, if it was not yet; it is destroyed at once.
+    void cancel() noexcept {
+        if (node_ != nullptr) {
+            node_->cancel();
+        }
+    }
+    [[nodiscard]] bool cancelled() const noexcept { return node_ != nullptr && node_->cancelled(); }
+    explicit operator bool() const noexcept { return node_ != nullptr; }
+    bool operator==(const Handle&) const noexcept = default;
+
+protected:
+    friend class EventLoop;
+    /// Takes over a reference.
+    explicit Handle(detail::HandleNode* node) noexcept : node_(node) {}
+
+    detail::HandleNode* node_ = nullptr;
+};
+
+/// What call_later() and call_at() give. Mirrors asyncio.TimerHandle.
+class TimerHandle : public Handle {
+public:
+    TimerHandle() = default;
+    /// When it is due, on the loop's clock.
+    [[nodiscard]] TimePoint when() const noexcept {
+        return node_ != nullptr ? static_cast<detail::TimerNode*>(node_)->when() : TimePoint{};
+    }
+
+private:
+    friend class EventLoop;
+    using Handle::Handle;
+};
+
+/// Runs callbacks, one after another in the order in which they became ready, and waits when there
+/// are none. Tasks, timers and I/O are callbacks to it.
+///
+/// One turn runs exactly what was ready at its beginning; what that schedules runs in the next
+/// turn, after I/O and timers had their chance. While there is work the system is asked for I/O and
+/// the time only now and then (about every millisecond), so a turn costs nothing of its own.
+///
+/// Errors:  methods that schedule throw RuntimeError("Event loop is closed") after close().
+///          What callbacks throw goes to the exception handler, and the loop goes on; only
+///          KeyboardInterrupt and SystemExit leave run_forever().
+/// Threads: belongs to the thread that runs it. From others only call_soon_threadsafe() and post().
+class EventLoop {
+public:
+    explicit EventLoop(
+        std::unique_ptr<lowlevel::Proactor> proactor = lowlevel::make_proactor());
+    EventLoop(const EventLoop&) = delete;
+    EventLoop& operator=(const EventLoop&) = delete;
+    /// Closes the loop, if close() has not.
+    ~EventLoop();
+
+    // ---- running
+
+    /// Runs until stop().
+    void run_forever();
+
+    /// Runs until `awaitable` (a Future, a Task, or a coroutine, which becomes a task) is done, and
+    /// returns or throws its result. RuntimeError if the loop is stopped before.
+    template <class Awaitable>
+    decltype(auto) run_until_complete(Awaitable&& awaitable);
+
+    /// Makes run_forever() return after the turn under way. Called before run_forever(): after one
+    /// turn that does not wait.
+    void stop() noexcept { stopping_ = true; }
+    [[nodiscard]] bool is_running() const noexcept { return running_; }
+    [[nodiscard]] bool is_closed() const noexcept { return closed_; }
+
+    /// Ends the loop for good; RuntimeError while it runs. No user's code runs but destructors:
+    /// started operations are aborted and their completions awaited, tasks that are still pending
+    /// are reported to the exception handler and their frames destroyed, innermost first.
+    /// (Runner cancels and awaits the tasks before.)
+    void close();
+
+    /// The time on the loop's clock, read afresh.
+    [[nodiscard]] TimePoint time() const noexcept {
+        now_ = proactor_->now();
+        return now_;
+    }
+
+    // ---- calling functions
+
+    /// Calls `fn(args...)` in the next turn. Arguments are kept by value.
+    template <class Fn, class... Args>
+        requires std::is_invocable_v<std::decay_t<Fn>&, std::decay_t<Args>...>
+    Handle call_soon(Fn&& fn, Args&&... args) {
+        if constexpr (sizeof...(Args) > 0) {
+            return call_soon(detail::bind(std::forward<Fn>(fn), std::forward<Args>(args)...));
+        } else {
+            check_usable();
+            auto* node = detail::HandleNodeOf<detail::HandleNode, std::decay_t<Fn>>::make(
+                *this, false, std::forward<Fn>(fn));
+            schedule(*node);
+            return Handle(node);
+        }
+    }
+
+    /// Calls `fn(args...)` after `delay`; what is due at the same time is called in the order of
+    /// the requests. A delay of zero or less still comes after what was ready before.
+    template <class Fn, class... Args>
+        requires std::is_invocable_v<std::decay_t<Fn>&, std::decay_t<Args>...>
+    TimerHandle call_later(Duration delay, Fn&& fn, Args&&... args) {
+        return call_at(detail::after(time(), delay), std::forward<Fn>(fn),
+                       std::forward<Args>(args)...);
+    }
+
+    /// Calls `fn(args...)` at `when` on the loop's clock.
+    template <class Fn, class... Args>
+        requires std::is_invocable_v<std::decay_t<Fn>&, std::decay_t<Args>...>
+    TimerHandle call_at(TimePoint when, Fn&& fn, Args&&... args) {
+        if constexpr (sizeof...(Args) > 0) {
+            return call_at(when,
+                           detail::bind(std::forward<Fn>(fn), std::forward<Args>(args)...));
+        } else {
+            check_usable();
+            auto* node = detail::HandleNodeOf<detail::TimerNode, std::decay_t<Fn>>::make(
+                *this, false, std::forward<Fn>(fn));
+            TimerHandle handle(node);
+            node->arm(when);
+            return handle;
+        }
+    }
+
+    /// Calls `fn(args...)` in a turn of the loop; wakes it if it waits. From any thread, also while
+    /// the loop closes: RuntimeError from then on. Calls from one thread keep their order.
+    template <class Fn, class... Args>
+        requires std::is_invocable_v<std::decay_t<Fn>&, std::decay_t<Args>...>
+    Handle call_soon_threadsafe(Fn&& fn, Args&&... args) {
+        if constexpr (sizeof...(Args) > 0) {
+            return call_soon_threadsafe(
+                detail::bind(std::forward<Fn>(fn), std::forward<Args>(args)...));
+        } else {
+            auto* node = detail::HandleNodeOf<detail::HandleNode, std::decay_t<Fn>>::make(
+                *this, true, std::forward<Fn>(fn));
+            Handle handle(node);
+            post_handle(*node);
+            return handle;
+        }
+    }
+
+    // ---- making things that run on this loop
+
+    /// A Future that somebody will give a result.
+    template <class T = void>
+    [[nodiscard]] Future<T> create_future();
+
+    /// A task on this loop, which need not be running yet; as asyncio::create_task().
+    template <class Awaitable>
+    auto create_task(Awaitable&& awaitable);
+    template <class Awaitable>
+    auto create_task(Awaitable&& awaitable, TaskOptions options);
+
+    /// `fn(args...)` in a thread of `executor` (null: the default one, made when first needed).
+    /// A Future of what it returns; cancelling it does not stop a call that has begun.
+    template <class Fn, class... Args>
+    auto run_in_executor(Executor* executor, Fn&& fn, Args&&... args);
+
+    /// What run_in_executor(nullptr, ...) and to_thread() use from now on.
+    void set_default_executor(std::shared_ptr<Executor> executor) noexcept {
+        default_executor_ = std::move(executor);
+    }
+    [[nodiscard]] const std::shared_ptr<Executor>& default_executor() const noexcept {
+        return default_executor_;
+    }
+
+    /// Waits until the default executor's threads have ended, at most for `limit`; then it is left
+    /// to itself, with a warning. No work is taken afterwards.
+    Coroutine<void> shutdown_default_executor(std::optional<Duration> limit = std::nullopt);
+
+    // ---- errors
+
+    using ExceptionHandler = detail::UniqueFunction<void(EventLoop&, const ExceptionContext&)>;
+
+    /// `handler(EventLoop&, const ExceptionContext&)` gets what nobody else can be given: what
+    /// callbacks throw, exceptions of tasks that nobody retrieved. Empty (or nullptr) stands for
+    /// default_exception_handler(), which logs.
+    void set_exception_handler(ExceptionHandler handler) noexcept {
+        exception_handler_ = std::move(handler);
+    }
+    [[nodiscard]] const ExceptionHandler& get_exception_handler() const noexcept {
+        return exception_handler_;
+    }
+    void call_exception_handler(const ExceptionContext& context);
+    void default_exception_handler(const ExceptionContext& context);
+
+    [[nodiscard]] bool get_debug() const noexcept { return debug_; }
+    void set_debug(bool enabled) noexcept { debug_ = enabled; }
+
+    // ---- for authors of awaitables
+
+    /// Puts `callback` behind everything that is ready. It must be in no list.
+    void schedule(lowlevel::Callback& callback) noexcept { ready_.push_back(callback); }
+    void schedule(lowlevel::CallbackList& callbacks) noexcept { ready_.splice_back(callbacks); }
+
+    /// Schedules `callback` from any thread, in the order of the posts of that thread. False if the
+    /// loop is closed: then it was not taken.
+    [[nodiscard]] bool post(lowlevel::Callback& callback) noexcept;
+
+    /// Schedules the timer's callback when `when` has come.
+    void arm(lowlevel::Timer& timer, TimePoint when);
+    void disarm(lowlevel::Timer& timer) noexcept;
+
+    /// Completes `operation` at once if it can be; otherwise it is to be start()ed.
+    [[nodiscard]] bool attempt(lowlevel::Operation& operation) noexcept {
+        return proactor_->attempt(operation);
+    }
+    /// Hands `operation` to the proactor; its callback runs when it is complete.
+    void start(lowlevel::Operation& operation) noexcept;
+    /// Asks for the end of a started operation, which still completes.
+    void cancel(lowlevel::Operation& operation) noexcept;
+    /// Carries out a cold operation; its result, or -errno.
+    std::int64_t call(lowlevel::Operation& operation) noexcept {
+        return proactor_->call(operation);
+    }
+
+    [[nodiscard]] lowlevel::Proactor& proactor() noexcept { return *proactor_; }
+
+    /// Throws RuntimeError if the loop is closed.
+    void check_usable() const {
+        if (closed_) {
+            detail::raise_runtime_error("Event loop is closed");
+        }
+    }
+
+private:
+    friend class detail::HandleNode;
+    friend std::vector<AnyTask> all_tasks(const EventLoop& loop);
+    friend class detail::TaskBase;
+    friend class detail::FutureBase;
+    friend class detail::GatherBase;
+    friend class detail::Work;
+    friend struct detail::LoopGate;
+
+    /// Futures and tasks may outlive their loop.
+    static bool exists(const EventLoop* loop) noexcept;
+    static bool usable(const EventLoop* loop) noexcept { return exists(loop) && !loop->closed_; }
+    /// To the exception handler of `loop` if it still exists, otherwise to the log.
+    static void report(EventLoop* loop, const ExceptionContext& context) noexcept;
+
+    void run_once();
+    void run_batch(lowlevel::CallbackList& batch);
+    void poll();
+    void post_handle(detail::HandleNode& node);
+    void report_callback_error(detail::HandleNode& node, std::exception_ptr error);
+    void drop_pending_tasks() noexcept;
+    void drop_gathers() noexcept;
+    void drop_work() noexcept;
+    void drop_callbacks(lowlevel::CallbackList& callbacks) noexcept;
+
+    std::unique_ptr<lowlevel::Proactor> proactor_;
+    lowlevel::CallbackList ready_;
+    lowlevel::OperationList pending_;  // to be started at the next poll
+    std::unique_ptr<lowlevel::TimerHeap> timers_;
+    mutable TimePoint now_{};          // as last read
+    TimePoint last_poll_{};
+    std::uint32_t callbacks_since_poll_ = 0;
+    std::uint32_t callbacks_per_poll_ = 1;
+    bool running_ = false;
+    bool stopping_ = false;
+    bool closed_ = false;
+    bool debug_ = false;
+
+    lowlevel::Inbox inbox_;            // what other threads posted
+    std::atomic<bool> asleep_{false};  // waits in poll(), or is about to
+
+    lowlevel::List<detail::TaskBase, detail::AllTasks> tasks_;
+    lowlevel::List<detail::GatherBase, detail::AllGathers> gathers_;
+    lowlevel::List<detail::Work, detail::AllWork> work_;  // under way in executors
+    std::shared_ptr<detail::LoopGate> gate_;              // the way back from there
+    std::shared_ptr<Executor> default_executor_;
+    bool default_executor_shut_down_ = false;
+    ExceptionHandler exception_handler_;
+};
+
+/// The loop that runs in this thread; RuntimeError if there is none.
+[[nodiscard]] EventLoop& get_running_loop();
+
+/// A loop for this thread, not yet running; the caller owns it. `proactor` as for make_proactor().
+[[nodiscard]] std::unique_ptr<EventLoop> new_event_loop(std::string_view proactor = {});
+
+}  // namespace asyncio

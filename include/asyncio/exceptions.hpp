@@ -1,0 +1,353 @@
+// exceptions.hpp - Python's exceptions by their names, ExceptionGroup, and describe().
+//
+// Mirrors asyncio.exceptions and the part of Python's hierarchy that asyncio raises. ValueError is
+// std::invalid_argument, KeyError and IndexError are std::out_of_range.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+namespace asyncio {
+
+/// The root of what is not an error: it is no std::exception, so that
+/// `catch (const std::exception&)` lets it pass. `catch (...)` does not: rethrow there.
+class BaseException {
+public:
+    BaseException() = default;
+    explicit BaseException(std::string message) : message_(std::move(message)) {}
+    BaseException(const BaseException&) = default;
+    BaseException& operator=(const BaseException&) = default;
+    virtual ~BaseException();
+
+    /// What it was raised with, if with anything.
+    [[nodiscard]] const std::optional<std::string>& message() const noexcept { return message_; }
+    [[nodiscard]] const char* what() const noexcept {
+        return message_.has_value() ? message_->c_str() : "";
+    }
+
+private:
+    std::optional<std::string> message_;
+};
+
+/// The task was asked to end (Task::cancel). Catch it only to clean up, and rethrow it.
+class CancelledError final : public BaseException {
+public:
+    using BaseException::BaseException;
+    ~CancelledError() override;
+};
+
+/// Thrown at the co_yield of an async generator that is closed.
+class GeneratorExit final : public BaseException {
+public:
+    using BaseException::BaseException;
+    ~GeneratorExit() override;
+};
+
+/// Ctrl-C. It leaves the event loop at once; uncaught, the process ends as if by SIGINT.
+class KeyboardInterrupt final : public BaseException {
+public:
+    using BaseException::BaseException;
+    ~KeyboardInterrupt() override;
+};
+
+/// The program wants to end with a status. It leaves the event loop at once.
+class SystemExit final : public BaseException {
+public:
+    explicit SystemExit(int code = 0) : BaseException(std::to_string(code)), code_(code) {}
+    ~SystemExit() override;
+    [[nodiscard]] int code() const noexcept { return code_; }
+
+private:
+    int code_;
+};
+
+class RuntimeError : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+    ~RuntimeError() override;
+};
+
+/// Python's LookupError: a ContextVar that is not set.
+class LookupError : public std::out_of_range {
+public:
+    using std::out_of_range::out_of_range;
+    ~LookupError() override;
+};
+
+/// Python's TypeError, where it cannot be the compiler's.
+class TypeError : public std::logic_error {
+public:
+    using std::logic_error::logic_error;
+    ~TypeError() override;
+};
+
+/// A future was asked for what it does not have yet, or given what it has already.
+class InvalidStateError : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+    ~InvalidStateError() override;
+};
+
+/// Queue::get_nowait() on an empty queue.
+class QueueEmpty : public std::runtime_error {
+public:
+    QueueEmpty() : std::runtime_error("") {}
+    ~QueueEmpty() override;
+};
+
+/// Queue::put_nowait() on a full queue.
+class QueueFull : public std::runtime_error {
+public:
+    QueueFull() : std::runtime_error("") {}
+    ~QueueFull() override;
+};
+
+/// The queue has been shut down.
+class QueueShutDown : public std::runtime_error {
+public:
+    QueueShutDown() : std::runtime_error("") {}
+    ~QueueShutDown() override;
+};
+
+/// The barrier was reset or aborted while tasks waited at it.
+class BrokenBarrierError : public RuntimeError {
+public:
+    using RuntimeError::RuntimeError;
+    ~BrokenBarrierError() override;
+};
+
+/// The stream ended inside what was asked for.
+class IncompleteReadError : public std::runtime_error {
+public:
+    /// `expected` is the number of bytes asked for, if it was known.
+    IncompleteReadError(std::string partial, std::optional<std::size_t> expected);
+    ~IncompleteReadError() override;
+    /// What did arrive before the end.
+    [[nodiscard]] const std::string& partial() const noexcept { return partial_; }
+    [[nodiscard]] std::optional<std::size_t> expected() const noexcept { return expected_; }
+
+private:
+    std::string partial_;
+    std::optional<std::size_t> expected_;
+};
+
+/// No separator within the reader's limit. The data is still in the buffer.
+class LimitOverrunError : public std::runtime_error {
+public:
+    LimitOverrunError(const std::string& message, std::size_t consumed)
+        : std::runtime_error(message), consumed_(consumed) {}
+    ~LimitOverrunError() override;
+    /// How many bytes have to be read past to get on.
+    [[nodiscard]] std::size_t consumed() const noexcept { return consumed_; }
+
+private:
+    std::size_t consumed_;
+};
+
+/// What the operating system reported: code() is its errno in the generic category.
+class OSError : public std::system_error {
+public:
+    /// `what` says what was being done, and to what: "connect to 127.0.0.1:80".
+    OSError(int error_number, const std::string& what)
+        : std::system_error(error_number, std::generic_category(), what), what_(what) {}
+    explicit OSError(const std::string& what);
+    ~OSError() override;
+
+    [[nodiscard]] int error_number() const noexcept { return code().value(); }
+    /// What was being done.
+    [[nodiscard]] const std::string& doing() const noexcept { return what_; }
+
+private:
+    std::string what_;
+};
+
+/// Something took longer than it was given.
+class TimeoutError : public OSError {
+public:
+    TimeoutError();
+    using OSError::OSError;
+    ~TimeoutError() override;
+};
+
+// The subclasses of OSError that Python has, by errno; detail::raise_os_error() picks.
+class ConnectionError : public OSError {
+public:
+    using OSError::OSError;
+    ~ConnectionError() override;
+};
+class BrokenPipeError : public ConnectionError {
+public:
+    using ConnectionError::ConnectionError;
+    ~BrokenPipeError() override;
+};
+class ConnectionAbortedError : public ConnectionError {
+public:
+    using ConnectionError::ConnectionError;
+    ~ConnectionAbortedError() override;
+};
+class ConnectionRefusedError : public ConnectionError {
+public:
+    using ConnectionError::ConnectionError;
+    ~ConnectionRefusedError() override;
+};
+class ConnectionResetError : public ConnectionError {
+public:
+    using ConnectionError::ConnectionError;
+    ~ConnectionResetError() override;
+};
+class BlockingIOError : public OSError {
+public:
+    using OSError::OSError;
+    ~BlockingIOError() override;
+};
+class ChildProcessError : public OSError {
+public:
+    using OSError::OSError;
+    ~ChildProcessError() override;
+};
+class FileExistsError : public OSError {
+public:
+    using OSError::OSError;
+    ~FileExistsError() override;
+};
+class FileNotFoundError : public OSError {
+public:
+    using OSError::OSError;
+    ~FileNotFoundError() override;
+};
+class InterruptedError : public OSError {
+public:
+    using OSError::OSError;
+    ~InterruptedError() override;
+};
+class IsADirectoryError : public OSError {
+public:
+    using OSError::OSError;
+    ~IsADirectoryError() override;
+};
+class NotADirectoryError : public OSError {
+public:
+    using OSError::OSError;
+    ~NotADirectoryError() override;
+};
+class PermissionError : public OSError {
+public:
+    using OSError::OSError;
+    ~PermissionError() override;
+};
+class ProcessLookupError : public OSError {
+public:
+    using OSError::OSError;
+    ~ProcessLookupError() override;
+};
+
+/// Python's socket.gaierror: a host name or service could not be resolved. code() is no errno but
+/// getaddrinfo's EAI_* number.
+class AddressInfoError : public OSError {
+public:
+    AddressInfoError(int eai, const std::string& text, const std::string& what);
+    ~AddressInfoError() override;
+    [[nodiscard]] int eai() const noexcept { return eai_; }
+    [[nodiscard]] const std::string& text() const noexcept { return text_; }
+
+private:
+    int eai_;
+    std::string text_;
+};
+
+/// Several errors at once, which may be groups themselves: what a TaskGroup throws.
+class ExceptionGroup : public std::exception {
+public:
+    /// Throws std::invalid_argument if there are no exceptions.
+    ExceptionGroup(std::string message, std::vector<std::exception_ptr> exceptions);
+    ~ExceptionGroup() override;
+
+    [[nodiscard]] const std::string& message() const noexcept { return message_; }
+    [[nodiscard]] const std::vector<std::exception_ptr>& exceptions() const noexcept {
+        return exceptions_;
+    }
+    /// The message, the number of exceptions and each of them: one line for each leaf.
+    [[nodiscard]] const char* what() const noexcept override { return what_.c_str(); }
+
+    /// A part of the group with its nesting, and the rest; either is absent when it is empty.
+    struct Split;
+    /// Splits by whether a leaf is an E.
+    template <class E>
+    [[nodiscard]] Split split() const;
+    /// The leaves that are an E, with the nesting that led to them.
+    template <class E>
+    [[nodiscard]] std::optional<ExceptionGroup> subgroup() const;
+    /// Is any leaf an E?
+    template <class E>
+    [[nodiscard]] bool contains() const;
+    /// Splits by what `predicate` says of each leaf.
+    [[nodiscard]] Split split_if(bool (*predicate)(const std::exception_ptr&)) const;
+
+private:
+    template <class E>
+    static bool matches(const std::exception_ptr& error) {
+        try {
+            std::rethrow_exception(error);
+        } catch (const E&) {
+            return true;
+        } catch (...) {
+            return false;
+        }
+    }
+
+    std::string message_;
+    std::vector<std::exception_ptr> exceptions_;
+    std::string what_;
+};
+
+struct ExceptionGroup::Split {
+    std::optional<ExceptionGroup> match;
+    std::optional<ExceptionGroup> rest;
+};
+
+template <class E>
+ExceptionGroup::Split ExceptionGroup::split() const {
+    return split_if(&matches<E>);
+}
+
+template <class E>
+std::optional<ExceptionGroup> ExceptionGroup::subgroup() const {
+    return split<E>().match;
+}
+
+template <class E>
+bool ExceptionGroup::contains() const {
+    return subgroup<E>().has_value();
+}
+
+/// An exception as Python's repr() writes it: `RuntimeError('bad')`; "None" for null.
+/// std::invalid_argument is called ValueError, std::out_of_range KeyError, any other std::exception
+/// that is none of the library's own Exception.
+[[nodiscard]] std::string describe(const std::exception_ptr& error);
+
+namespace detail {
+
+/// Throws the subclass of OSError that Python has for this errno.
+[[noreturn]] void raise_os_error(int error_number, const std::string& what);
+
+/// Is it exactly a CancelledError? (Does not throw it to find out.)
+[[nodiscard]] bool is_cancelled_error(const std::exception_ptr& error) noexcept;
+
+/// Is it a KeyboardInterrupt or a SystemExit, which must leave the loop?
+[[nodiscard]] bool leaves_the_loop(const std::exception_ptr& error) noexcept;
+
+[[noreturn]] void raise_runtime_error(const char* text);
+[[noreturn]] void raise_invalid_state(const char* text);
+[[noreturn]] void raise_value_error(const char* text);
+
+}  // namespace detail
+
+}  // namespace asyncio

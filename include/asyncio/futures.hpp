@@ -1,0 +1,286 @@
+// futures.hpp - Future<T>: a result that arrives later, and everybody who waits for it.
+//
+// Mirrors asyncio.futures; differences: docs/parity.md#futures.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asyncio/detail/future_base.hpp>
+#include <asyncio/lowlevel/waiter.hpp>
+#include <asyncio/result.hpp>
+
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+namespace asyncio {
+
+/// Any future or task, without the type of its result. Cheap to copy, empty by default (false);
+/// compares and hashes by identity, with Future, Task and AnyTask too. Dropping a handle drops
+/// nothing else: a pending task belongs to its loop.
+///
+/// Threads: belongs to its loop's thread, as every future and task does.
+class AnyFuture {
+public:
+    AnyFuture() = default;
+    AnyFuture(const AnyFuture& other) noexcept : base_(other.base_) {
+        if (base_ != nullptr) {
+            base_->retain();
+        }
+    }
+    AnyFuture(AnyFuture&& other) noexcept : base_(std::exchange(other.base_, nullptr)) {}
+    AnyFuture& operator=(AnyFuture other) noexcept {
+        std::swap(base_, other.base_);
+        return *this;
+    }
+    ~AnyFuture() {
+        if (base_ != nullptr) {
+            base_->release();
+        }
+    }
+
+    explicit operator bool() const noexcept { return base_ != nullptr; }
+    friend bool operator==(const AnyFuture& a, const AnyFuture& b) noexcept {
+        return a.base_ == b.base_;
+    }
+
+    /// Has it a result or an exception, or was it cancelled?
+    [[nodiscard]] bool done() const { return base().done(); }
+    [[nodiscard]] bool cancelled() const { return base().cancelled(); }
+
+    /// The exception, null if there is none; the CancelledError is thrown if it was cancelled,
+    /// InvalidStateError("Exception is not set.") if it is not done.
+    std::exception_ptr exception() const { return base().exception(); }
+
+    /// Asks for the end; false if it is done already. A plain future is cancelled at once; a task
+    /// gets a CancelledError with this message at its await, and may refuse it.
+    bool cancel(detail::CancelMessage message = {}) const { return base().cancel(message); }
+
+    /// The task's name; empty for a plain future.
+    [[nodiscard]] std::string get_name() const;
+
+    /// Calls `fn(future)` in a turn of the loop after it is done, in the order of registration.
+    template <class Fn>
+    DoneCallbackToken add_done_callback(Fn&& fn) const {
+        return add_callback<AnyFuture>(std::forward<Fn>(fn));
+    }
+    /// How many callbacks were removed: 1, or 0 if it was not there any more.
+    std::size_t remove_done_callback(DoneCallbackToken token) const {
+        return base().remove_done_node(token);
+    }
+
+    [[nodiscard]] EventLoop& get_loop() const { return base().loop(); }
+
+    /// The object behind the handle, for authors of awaitables; null for an empty one.
+    [[nodiscard]] detail::FutureBase* raw() const noexcept { return base_; }
+    /// A handle of its own to `base`.
+    explicit AnyFuture(detail::FutureBase& base) noexcept : base_(&base) { base.retain(); }
+
+protected:
+    struct TakeOver {};
+    AnyFuture(TakeOver, detail::FutureBase* base) noexcept : base_(base) {}
+
+    detail::FutureBase& base() const {
+        if (base_ == nullptr) {
+            detail::raise_runtime_error("this handle of a future is empty");
+        }
+        return *base_;
+    }
+
+    template <class Self, class Fn>
+    DoneCallbackToken add_callback(Fn&& fn) const {
+        using Decayed = std::decay_t<Fn>;
+        static_assert(std::is_invocable_v<Decayed&, Self>,
+                      "a done callback takes the future: this handle's type, or AnyFuture");
+        detail::FutureBase& future = base();
+        auto call = [fn = Decayed(std::forward<Fn>(fn)), &future]() mutable {
+            static_cast<void>(fn(Self(future)));
+        };
+        auto* node = detail::HandleNodeOf<detail::DoneNode, decltype(call)>::make(
+            future.loop(), false, std::move(call));
+        node->release();  // there is no Handle to it
+        return future.add_done_node(*node);
+    }
+
+private:
+    detail::FutureBase* base_ = nullptr;
+};
+
+namespace detail {
+
+/// Awaits the end of a future: the part that does not depend on its type.
+class FutureWaiter : public lowlevel::Waiter {
+public:
+    explicit FutureWaiter(FutureBase& future) noexcept : future_(&future) { future.retain(); }
+    FutureWaiter(const FutureWaiter&) = delete;
+    FutureWaiter& operator=(const FutureWaiter&) = delete;
+
+    [[nodiscard]] bool await_ready() const noexcept { return future_->done(); }
+    template <class P>
+        requires std::derived_from<P, PromiseBase>
+    void await_suspend(std::coroutine_handle<P>) {
+        suspend();
+    }
+
+    bool abort(TaskBase& task, CancelMessage message) noexcept override;
+    [[nodiscard]] FutureBase* awaited() const noexcept override { return future_; }
+    [[nodiscard]] const char* reason() const noexcept override { return "future"; }
+
+protected:
+    ~FutureWaiter() { future_->release(); }
+
+    /// Throws if the task was interrupted, or the future has no result to take.
+    void check() {
+        TaskBase& task = *thread_state.task;
+        if (task.interrupted()) {
+            settle_interrupt(task);
+        }
+        future_->retrieve();
+    }
+    /// The error of both, or null.
+    [[nodiscard]] std::exception_ptr check_without_throw();
+    [[nodiscard]] FutureBase& future() const noexcept { return *future_; }
+
+private:
+    void suspend();
+    void settle_interrupt(TaskBase& task);
+
+    FutureBase* future_;
+};
+
+template <class T>
+class [[nodiscard]] FutureAwaiter final : public FutureWaiter {
+public:
+    using FutureWaiter::FutureWaiter;
+
+    T await_resume() {
+        check();
+        return static_cast<Outcome<T>&>(future().outcome()).get();
+    }
+    Result<T> await_result() {
+        if (std::exception_ptr error = check_without_throw()) {
+            return Result<T>(std::move(error));
+        }
+        return Result<T>::of([this] {
+            return static_cast<Outcome<T>&>(future().outcome()).get();
+        });
+    }
+};
+
+}  // namespace detail
+
+/// A result that somebody will set; a shared handle.
+///
+///     Future<int> answer = get_running_loop().create_future<int>();
+///     ...
+///     answer.set_result(42);            // every task that waits in `co_await answer` goes on
+///
+/// Awaiting it gives a copy of a copyable result, to any number of tasks; what can only be moved
+/// goes to the first. Setting a result or exception runs nothing at once: callbacks and waiting
+/// tasks are scheduled, in the order in which they came.
+///
+/// Cancellation: cancelling a task that waits cancels the future; shield() it where that is wrong.
+/// Errors: InvalidStateError where there is no result yet, or one already. An exception that nobody
+///         ever looked at goes to the loop's exception handler when the last handle is gone.
+/// Threads: its loop's thread only.
+template <class T>
+class Future : public AnyFuture {
+public:
+    using value_type = T;
+
+    Future() = default;
+
+    T result() const {
+        base().retrieve();
+        return outcome().get();
+    }
+
+    template <class U = T>
+        requires(!std::is_void_v<T> && std::is_constructible_v<T, U>)
+    void set_result(U&& value) const {
+        check_settable();
+        outcome().emplace(std::forward<U>(value));
+        base().finish();
+    }
+    void set_result() const
+        requires std::is_void_v<T>
+    {
+        check_settable();
+        outcome().emplace();
+        base().finish();
+    }
+    void set_exception(std::exception_ptr error) const {
+        check_settable();
+        base().fail(std::move(error));
+    }
+    template <class E>
+        requires(!std::is_same_v<std::decay_t<E>, std::exception_ptr>)
+    void set_exception(E&& error) const {
+        set_exception(std::make_exception_ptr(std::forward<E>(error)));
+    }
+
+    template <class Fn>
+    DoneCallbackToken add_done_callback(Fn&& fn) const {
+        return this->template add_callback<Future>(std::forward<Fn>(fn));
+    }
+
+    detail::FutureAwaiter<T> operator co_await() const {
+        return detail::FutureAwaiter<T>(base());
+    }
+
+    /// A handle to `base`, which must have a result of type T.
+    explicit Future(detail::FutureBase& base) noexcept : AnyFuture(base) {}
+    /// Takes over a reference.
+    static Future take_over(detail::FutureBase* base) noexcept { return Future(TakeOver{}, base); }
+
+protected:
+    using AnyFuture::AnyFuture;
+
+    detail::Outcome<T>& outcome() const {
+        return static_cast<detail::Outcome<T>&>(base().outcome());
+    }
+
+private:
+    void check_settable() const;
+};
+
+/// What the exception handler is told. Only `message` is always there.
+struct ExceptionContext {
+    std::string message;
+    std::exception_ptr exception;
+    AnyFuture future;  ///< whose exception nobody retrieved
+    AnyFuture task;    ///< that was destroyed while it was pending
+    Handle handle;     ///< of the callback that threw
+};
+
+/// Is it a future or a task?
+template <class T>
+[[nodiscard]] constexpr bool isfuture(const T&) noexcept {
+    return std::is_base_of_v<AnyFuture, T>;
+}
+
+template <class T>
+void Future<T>::check_settable() const {
+    if (base().kind() == detail::FutureBase::Kind::task) {
+        detail::raise_runtime_error("Task does not support set_result operation");
+    }
+    base().check_pending();
+}
+
+template <class T>
+Future<T> EventLoop::create_future() {
+    return Future<T>::take_over(detail::FutureImpl<T>::make(*this));
+}
+
+}  // namespace asyncio
+
+template <>
+struct std::hash<asyncio::AnyFuture> {
+    std::size_t operator()(const asyncio::AnyFuture& future) const noexcept {
+        return std::hash<const void*>{}(future.raw());
+    }
+};
+template <class T>
+struct std::hash<asyncio::Future<T>> : std::hash<asyncio::AnyFuture> {};

@@ -1,0 +1,42 @@
+// executor.hpp - where work runs that would block the loop: the seam for threads.
+//
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asyncio/lowlevel/intrusive.hpp>
+
+namespace asyncio::lowlevel {
+
+/// A piece of work for an Executor. It is run or abandoned, exactly once, by any thread.
+class Job : public ListHook<> {
+public:
+    virtual void run() noexcept = 0;
+    /// The executor was shut down before the job began.
+    virtual void abandon() noexcept = 0;
+
+protected:
+    ~Job() = default;
+};
+
+}  // namespace asyncio::lowlevel
+
+namespace asyncio {
+
+/// Runs jobs somewhere else: ThreadPoolExecutor, or one of your own (a simulator runs them inline).
+/// Mirrors concurrent.futures.Executor. submit() may be called from any thread.
+class Executor {
+public:
+    Executor() = default;
+    Executor(const Executor&) = delete;
+    Executor& operator=(const Executor&) = delete;
+    virtual ~Executor();
+
+    /// Takes the job, to run it as soon as it can. Throws RuntimeError after shutdown().
+    virtual void submit(lowlevel::Job& job) = 0;
+
+    /// No more jobs. With `cancel_futures`, those that have not begun are abandoned. With `wait`,
+    /// returns when all that have begun are done. May be called again.
+    virtual void shutdown(bool wait = true, bool cancel_futures = false) = 0;
+};
+
+}  // namespace asyncio

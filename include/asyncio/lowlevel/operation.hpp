@@ -1,0 +1,83 @@
+// operation.hpp - one request to the kernel and, later, its result.
+//
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asyncio/lowlevel/callback.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace asyncio::lowlevel {
+
+/// What an Operation asks for. Named after the system call; the arguments are the Operation's
+/// fields as its comments say. Descriptors are expected in non-blocking mode, which is what
+/// `accept` and `socket` make. Operations of one direction on one descriptor complete in the order
+/// in which they were started.
+enum class Opcode : std::uint8_t {
+    // Started on the loop, completed later (EventLoop::start).
+    accept,      ///< fd, address (may be null); result: the new descriptor, non-blocking, CLOEXEC
+    connect,     ///< fd, address
+    recv,        ///< fd, data, size; result: bytes, 0 at the end
+    send,        ///< fd, data, size; result: bytes taken, which may be fewer; never raises SIGPIPE
+    send_vector, ///< fd, data (array of `size` Buffers); result: bytes taken
+    recv_from,   ///< fd, data, size, address
+    send_to,     ///< fd, data, size, address
+    read,        ///< fd, data, size: pipes, terminals
+    write,       ///< fd, data, size; never raises SIGPIPE
+    poll_in,     ///< fd: completes when it is readable (or in error); result: the POLL* bits
+    poll_out,    ///< fd: completes when it is writable (or in error); result: the POLL* bits
+    // Cold and immediate (Proactor::call).
+    socket,       ///< argument: family, argument2: type; result: descriptor, non-blocking, CLOEXEC
+    bind,         ///< fd, address
+    listen,       ///< fd, argument: backlog
+    shutdown,     ///< fd, argument: SHUT_*
+    forget,       ///< fd: it is about to be closed, or used by somebody else, without the proactor
+    close,        ///< fd: forgets it, then closes it
+    get_option,   ///< fd, argument: level, argument2: name, data, size (0: an int)
+    set_option,   ///< fd, argument: level, argument2: name, data, size (0: an int)
+    socket_name,  ///< fd, address: own address
+    peer_name,    ///< fd, address: the peer's
+};
+
+/// Storage for a socket address of any family, as the kernel wants it.
+struct SocketAddress {
+    alignas(8) unsigned char storage[128] = {};
+    std::uint32_t size = 0;  ///< bytes in use
+};
+
+/// A piece of memory for vectored operations: laid out as struct iovec.
+struct Buffer {
+    void* data;
+    std::size_t size;
+};
+
+/// A Callback that carries one request to the proactor and, later, its result.
+///
+/// From EventLoop::start() until it runs, the Operation, its buffer and its address belong to the
+/// proactor and must stay where they are. It completes exactly once, also when it is cancelled:
+/// then, if nothing had happened yet, with -ECANCELED. It may be started again once it runs.
+///
+/// `forget` and `close` complete what waits on the descriptor with -ECANCELED at the next poll().
+/// What is still in the loop's list of pending operations is not known yet and would meet whatever
+/// has that number by then: the loop lets a non-waiting poll() start it before it closes.
+class Operation : public Callback {
+public:
+    Operation(Run run, Opcode opcode, int fd) noexcept
+        : Callback(run), opcode(opcode), fd(fd) {}
+
+    Opcode opcode;
+    bool started = false;        ///< kept by the proactor: poll() has taken it, not yet completed it
+    bool completed = false;      ///< set by the proactor when the result is there; start() clears it
+    int fd;
+    int argument = 0;
+    int argument2 = 0;
+    void* data = nullptr;
+    std::size_t size = 0;
+    SocketAddress* address = nullptr;
+    std::int64_t result = 0;     ///< what the kernel answered: at least 0, or -errno
+};
+
+using OperationList = CallbackList;
+
+}  // namespace asyncio::lowlevel

@@ -1,0 +1,125 @@
+// waiter.hpp - what a parked task waits in: Waiter, WaitList, ListWaiter, OperationWaiter.
+//
+// For authors of awaitables. A leaf awaiter derives from one of these, parks the running task in
+// await_suspend and calls throw_if_interrupted() of the task in await_resume.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asyncio/detail/task_base.hpp>
+#include <asyncio/lowlevel/operation.hpp>
+
+#include <coroutine>
+
+namespace asyncio::lowlevel {
+
+using detail::CancelMessage;
+using detail::TaskBase;
+
+/// The task whose step is under way in this thread.
+[[nodiscard]] inline TaskBase& running_task() noexcept { return *detail::thread_state.task; }
+
+/// What a suspended task is parked in; it knows how to abort the wait.
+///
+/// A task that is cancelled while it is parked asks its waiter to abort. It answers true if it has
+/// seen to it that the task will run and find out (unlinked and interrupted, or passed on to
+/// whatever it waits for), false if it is too late: then CancelledError is thrown when the task
+/// runs. A task that has been woken has no waiter any more.
+class Waiter {
+public:
+    virtual bool abort(TaskBase& task, CancelMessage message) noexcept = 0;
+    /// The future whose end is awaited, if it is one.
+    [[nodiscard]] virtual detail::FutureBase* awaited() const noexcept { return nullptr; }
+    /// For the call graph: "lock", "sleep", ...
+    [[nodiscard]] virtual const char* reason() const noexcept = 0;
+
+protected:
+    Waiter() = default;
+    Waiter(const Waiter&) = default;
+    Waiter& operator=(const Waiter&) = default;
+    ~Waiter() = default;
+};
+
+/// Tasks that wait for the same thing, first come first.
+class WaitList {
+public:
+    [[nodiscard]] bool empty() const noexcept { return tasks_.empty(); }
+    void park(TaskBase& task, Waiter& waiter) noexcept {
+        task.park(waiter);
+        tasks_.push_back(task);
+    }
+    /// Makes the first task ready; its waiter, or null if nobody waits.
+    Waiter* wake_first() noexcept {
+        if (tasks_.empty()) {
+            return nullptr;
+        }
+        auto& task = static_cast<TaskBase&>(tasks_.pop_front());
+        Waiter* const waiter = task.waiter();
+        task.wake();
+        return waiter;
+    }
+    void wake_all() noexcept {
+        while (wake_first() != nullptr) {
+        }
+    }
+
+private:
+    CallbackList tasks_;
+};
+
+/// A Waiter for tasks in a WaitList.
+class ListWaiter : public Waiter {
+public:
+    bool abort(TaskBase& task, CancelMessage message) noexcept override {
+        static_cast<Callback&>(task).unlink();
+        task.interrupt(message);
+        task.wake();
+        return true;
+    }
+
+protected:
+    ~ListWaiter() = default;
+};
+
+/// An awaiter for one Operation. Derived classes fill the operation in; await_resume() gives what
+/// the kernel answered.
+///
+/// Cancellation: the operation is asked to end and the task waits until it has. If it had finished
+/// after all, its result is delivered and the CancelledError comes at the task's next await: no
+/// byte and no accepted connection is lost.
+class [[nodiscard]] OperationWaiter : public Waiter, public Operation {
+public:
+    OperationWaiter(EventLoop& loop, Opcode opcode, int fd) noexcept
+        : Operation(&complete, opcode, fd), loop_(loop) {}
+    OperationWaiter(const OperationWaiter&) = delete;
+    OperationWaiter& operator=(const OperationWaiter&) = delete;
+
+    [[nodiscard]] bool await_ready() noexcept { return loop_.attempt(*this); }
+    template <class P>
+        requires std::derived_from<P, detail::PromiseBase>
+    void await_suspend(std::coroutine_handle<P>) noexcept {
+        suspend();
+    }
+    /// The operation's result: at least 0, or -errno.
+    std::int64_t await_resume() {
+        if (task_ != nullptr && task_->interrupted()) {
+            settle_interrupt();
+        }
+        return result;
+    }
+
+    bool abort(TaskBase& task, CancelMessage message) noexcept override;
+    [[nodiscard]] const char* reason() const noexcept override { return "I/O"; }
+
+protected:
+    ~OperationWaiter();
+
+private:
+    void suspend() noexcept;
+    void settle_interrupt();
+    static void complete(Callback& callback);
+
+    EventLoop& loop_;
+    TaskBase* task_ = nullptr;
+};
+
+}  // namespace asyncio::lowlevel

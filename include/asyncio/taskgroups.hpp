@@ -1,0 +1,111 @@
+// taskgroups.hpp - TaskGroup: tasks that end together.
+//
+// Mirrors asyncio.taskgroups; differences: docs/parity.md#taskgroups.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asyncio/detail/task.hpp>
+#include <asyncio/with.hpp>
+
+#include <exception>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace asyncio {
+
+namespace detail {
+class GroupChild;
+/// The task whose group watches a child with `callback`; null if it is another's.
+[[nodiscard]] TaskBase* group_parent(const lowlevel::Callback& callback) noexcept;
+}  // namespace detail
+
+/// Tasks that belong together: the block ends when all of them have. The first that fails cancels
+/// the others and the body; their errors come together as one ExceptionGroup.
+///
+///     co_await task_group([&](TaskGroup& group) -> Coroutine<> {
+///         auto a = group.create_task(fetch("a"));
+///         auto b = group.create_task(fetch("b"));
+///         use(co_await a, co_await b);
+///     });
+///
+/// A child that ends cancelled is no error. A body that throws is cancelled like a child that does.
+///
+/// Cancellation: from outside cancels the children and the body, waits for them, and passes.
+/// Errors: ExceptionGroup("unhandled errors in a TaskGroup"); KeyboardInterrupt and SystemExit bare.
+///         create_task() throws RuntimeError before the block, after it, and when it shuts down.
+class TaskGroup {
+public:
+    TaskGroup() = default;
+    /// Only before it is entered.
+    TaskGroup(TaskGroup&& other) noexcept : cancel_called_(other.cancel_called_) {}
+    TaskGroup& operator=(TaskGroup&&) = delete;
+    ~TaskGroup();
+
+    /// Runs `awaitable` as a child, as asyncio::create_task() does.
+    template <detail::TaskSource A>
+    auto create_task(A&& awaitable, TaskOptions options = {}) {
+        check_open();
+        return adopt(detail::start_task(loop(), detail::as_coroutine(std::forward<A>(awaitable)),
+                                        options));
+    }
+    template <class Fn, class First, class... Args>
+        requires(!std::is_same_v<std::remove_cvref_t<First>, TaskOptions> &&
+                 detail::AsyncCallable<Fn, First, Args...>)
+    auto create_task(Fn&& fn, First&& first, Args&&... args) {
+        return create_task(
+            detail::invoke_coroutine<std::decay_t<Fn>, std::decay_t<First>, std::decay_t<Args>...>(
+                std::forward<Fn>(fn), std::forward<First>(first), std::forward<Args>(args)...));
+    }
+    template <class Fn, class... Args>
+        requires detail::AsyncCallable<Fn, Args...>
+    auto create_task(TaskOptions options, Fn&& fn, Args&&... args) {
+        return create_task(
+            detail::invoke_coroutine<std::decay_t<Fn>, std::decay_t<Args>...>(
+                std::forward<Fn>(fn), std::forward<Args>(args)...),
+            options);
+    }
+
+    /// Ends the group early and without an error: cancels the children and the body. Before the
+    /// block, cancels it as soon as it is entered; after it, does nothing. (Python 3.15)
+    void cancel();
+
+    TaskGroup& aenter();
+    Coroutine<bool> aexit(std::exception_ptr error);
+
+private:
+    friend class detail::GroupChild;
+    friend detail::TaskBase* detail::group_parent(const lowlevel::Callback& callback) noexcept;
+
+    void check_open() const;
+    [[nodiscard]] EventLoop& loop() const;
+    template <class T>
+    Task<T> adopt(Task<T> task) {
+        add_child(task);
+        return task;
+    }
+    void add_child(const AnyFuture& task);
+    void on_child_done(detail::GroupChild& child);
+    void abort();
+    [[nodiscard]] std::string description() const;
+
+    bool entered_ = false;
+    bool exiting_ = false;
+    bool aborting_ = false;
+    bool cancel_called_ = false;
+    bool parent_cancelled_ = false;  // by the group
+    detail::TaskBase* parent_ = nullptr;
+    std::exception_ptr base_error_;
+    std::vector<std::exception_ptr> errors_;
+    lowlevel::List<detail::GroupChild, TaskGroup> children_;
+    lowlevel::WaitList empty_;  // the parent, while it waits for the last child
+};
+
+/// A TaskGroup around `body`; short for with(TaskGroup(), body).
+template <class Body>
+[[nodiscard]] auto task_group(Body&& body) {
+    return with(TaskGroup(), std::forward<Body>(body));
+}
+
+}  // namespace asyncio

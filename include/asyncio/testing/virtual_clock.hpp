@@ -1,0 +1,83 @@
+// virtual_clock.hpp - time that passes only while nothing else happens: VirtualClock, for tests.
+//
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asyncio/lowlevel/proactor.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+
+namespace asyncio::testing {
+
+/// A proactor whose clock jumps to the next deadline when there is nothing to do, so that a test
+/// that sleeps for hours takes no time, and timeouts fire exactly when they are due.
+///
+///     testing::use_virtual_clock();
+///     asyncio::run(main());    // sleep(3600) returns at once, and 3600 s have passed on time()
+///
+/// The clock begins at one second and stands still while callbacks run. Everything else is the
+/// business of the proactor inside it: sockets, pipes and child processes are real and take real
+/// time, in which the clock stands still. So:
+///
+/// - While work is with other threads (to_thread(), the resolver), or between any two calls of
+///   outside_work(), it does not jump at all but waits.
+/// - While only operations are under way it gives them `patience` of real time before each jump.
+///   On the loopback interface what was sent has arrived by then. A child process is slower:
+///   whoever waits for one under a timeout should say so by outside_work().
+///
+/// Threads:  as Proactor: one loop's thread, but for wake().
+class VirtualClock final : public lowlevel::Proactor {
+public:
+    /// Real time in which something that is under way may still happen before a jump.
+    static constexpr Duration patience = std::chrono::milliseconds(5);
+
+    explicit VirtualClock(std::unique_ptr<lowlevel::Proactor> inner);
+    ~VirtualClock() override;
+
+    void poll(lowlevel::CallbackList& pending, lowlevel::CallbackList& ready,
+              TimePoint deadline) override;
+    void cancel(lowlevel::Operation& operation, lowlevel::CallbackList& ready) noexcept override;
+    void abort_all(lowlevel::CallbackList& ready) noexcept override;
+    std::int64_t call(lowlevel::Operation& operation) noexcept override;
+    [[nodiscard]] TimePoint now() const noexcept override { return now_; }
+    void wake() noexcept override;
+    [[nodiscard]] int descriptor() const noexcept override;
+    [[nodiscard]] std::uint64_t random() noexcept override;
+    void outside_work(bool begins) noexcept override;
+    [[nodiscard]] std::string_view name() const noexcept override;
+
+private:
+    static bool attempt_inside(lowlevel::Proactor& self, lowlevel::Operation& operation) noexcept;
+
+    bool poll_inside(lowlevel::CallbackList& pending, lowlevel::CallbackList& ready,
+                     TimePoint real_deadline);
+
+    std::unique_ptr<lowlevel::Proactor> inner_;
+    TimePoint now_;
+    std::size_t under_way_ = 0;     // operations inside
+    std::size_t outside_work_ = 0;  // begun and not ended
+    std::atomic<bool> woken_{false};
+};
+
+/// Every loop made from now on, in any thread, has a VirtualClock.
+void use_virtual_clock() noexcept;
+
+/// Every loop made from now on has the system's clock again.
+void use_real_clock() noexcept;
+
+/// use_virtual_clock() for a scope; afterwards loops are made as they were before it.
+class VirtualClockScope {
+public:
+    VirtualClockScope() noexcept;
+    VirtualClockScope(const VirtualClockScope&) = delete;
+    VirtualClockScope& operator=(const VirtualClockScope&) = delete;
+    ~VirtualClockScope();
+
+private:
+    lowlevel::ProactorFactory before_;
+};
+
+}  // namespace asyncio::testing

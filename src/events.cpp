@@ -1,0 +1,324 @@
+// events.cpp - the event loop: the only place where callbacks are run.
+//
+// SPDX-License-Identifier: MIT
+#include <asyncio/events.hpp>
+
+#include <asyncio/detail/config.hpp>
+
+#include "timer_heap.hpp"
+
+#include <algorithm>
+#include <mutex>
+#include <vector>
+
+namespace asyncio {
+
+namespace detail {
+
+constinit thread_local ThreadState thread_state{};
+
+// ------------------------------------------------------------------------------- HandleNode
+
+void HandleNode::release() noexcept {
+    if (shared_) {
+        if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1) {
+            return;
+        }
+    } else {
+        const auto left = references_.load(std::memory_order_relaxed) - 1;
+        references_.store(left, std::memory_order_relaxed);
+        if (left != 0) {
+            return;
+        }
+    }
+    drop_function();
+    dispose();
+}
+
+void HandleNode::drop_function() noexcept {
+    if (std::exchange(has_function_, false)) {
+        destroy_function();
+    }
+}
+
+bool HandleNode::withdraw() noexcept {
+    if (!linked()) {
+        return false;
+    }
+    unlink();
+    return true;
+}
+
+void HandleNode::cancel() noexcept {
+    cancelled_.store(true, std::memory_order_relaxed);
+    if (shared_ || running_) {
+        return;  // its thread looks at the mark; a function is not destroyed while it runs
+    }
+    if (withdraw()) {
+        drop_function();
+        release();  // the loop's reference
+    }
+}
+
+void HandleNode::run_node(Callback& callback) {
+    auto& node = static_cast<HandleNode&>(callback);
+    if (!node.cancelled()) {
+        struct Running {
+            HandleNode& node;
+            ~Running() {
+                node.running_ = false;
+                node.drop_function();
+                node.release();
+            }
+        } running{node};
+        node.running_ = true;
+        try {
+            node.invoke();
+        } catch (...) {
+            const std::exception_ptr error = std::current_exception();
+            if (leaves_the_loop(error)) {
+                throw;
+            }
+            node.loop_->report_callback_error(node, error);
+        }
+    } else {
+        node.release();
+    }
+}
+
+void TimerNode::arm(TimePoint when) {
+    when_ = when;
+    loop().arm(timer_, when);
+}
+
+bool TimerNode::withdraw() noexcept {
+    if (timer_.armed()) {
+        loop().disarm(timer_);
+        return true;
+    }
+    return HandleNode::withdraw();
+}
+
+}  // namespace detail
+
+using lowlevel::Callback;
+using lowlevel::CallbackList;
+
+Executor::~Executor() = default;
+
+namespace {
+
+/// The loops of all threads: whoever outlives its loop can ask whether it is still there.
+struct Loops {
+    std::mutex mutex;
+    std::vector<const EventLoop*> alive;
+};
+
+Loops& loops() {
+    static Loops& instance = *new Loops;  // never destroyed: statics may hold futures
+    return instance;
+}
+
+}  // namespace
+
+EventLoop::EventLoop(std::unique_ptr<lowlevel::Proactor> proactor)
+    : proactor_(std::move(proactor)), timers_(std::make_unique<lowlevel::TimerHeap>()) {
+    now_ = last_poll_ = proactor_->now();
+    const std::lock_guard lock(loops().mutex);
+    loops().alive.push_back(this);
+}
+
+EventLoop::~EventLoop() {
+    ASYNCIO_ASSERT(!running_);
+    close();
+    const std::lock_guard lock(loops().mutex);
+    std::erase(loops().alive, this);
+}
+
+bool EventLoop::exists(const EventLoop* loop) noexcept {
+    const std::lock_guard lock(loops().mutex);
+    return std::find(loops().alive.begin(), loops().alive.end(), loop) != loops().alive.end();
+}
+
+// --------------------------------------------------------------------------------- running
+
+void EventLoop::run_forever() {
+    check_usable();
+    if (running_) {
+        throw RuntimeError("This event loop is already running");
+    }
+    if (detail::thread_state.loop != nullptr) {
+        throw RuntimeError("Cannot run the event loop while another loop is running");
+    }
+    struct Running {
+        EventLoop& loop;
+        ~Running() {
+            detail::thread_state.loop = nullptr;
+            loop.running_ = false;
+            loop.stopping_ = false;
+        }
+    } running{*this};
+    running_ = true;
+    detail::thread_state.loop = this;
+    do {
+        run_once();
+    } while (!stopping_);
+}
+
+// A turn asks the kernel only when nothing is ready, or about every millisecond: asking costs
+// fifty times a switch between tasks. How many callbacks make a millisecond is measured between
+// two polls, so that slow callbacks are counted as what they are.
+void EventLoop::run_once() {
+    if (!inbox_.empty()) {
+        inbox_.take(ready_);
+    }
+    timers_->move_due(now_, ready_);
+    if (ready_.empty() || callbacks_since_poll_ >= callbacks_per_poll_) {
+        poll();
+    }
+    // Only what is ready now: callbacks scheduled by these run in the next turn, so that I/O and
+    // timers get their chance between two generations.
+    CallbackList batch(std::move(ready_));
+    run_batch(batch);
+}
+
+void EventLoop::run_batch(CallbackList& batch) {
+    std::uint32_t count = 0;
+    try {
+        while (!batch.empty()) {
+            ++count;
+            batch.pop_front().run();
+        }
+    } catch (...) {
+        // KeyboardInterrupt or SystemExit: what has not run yet stays ready.
+        ready_.splice_front(batch);
+        throw;
+    }
+    callbacks_since_poll_ += count;
+}
+
+void EventLoop::poll() {
+    constexpr std::int64_t interval = 1'000'000;  // ns
+    constexpr std::int64_t most_callbacks = 64;
+
+    const bool may_block = ready_.empty() && !stopping_;
+    TimePoint deadline = TimePoint::min();
+    if (may_block) {
+        deadline = timers_->next_due();
+        // Order matters: whoever posts after this sees that the loop sleeps, and wakes it.
+        asleep_.store(true, std::memory_order_seq_cst);
+        if (!inbox_.empty_for_sure()) {
+            deadline = TimePoint::min();
+        }
+    }
+    proactor_->poll(pending_, ready_, deadline);
+    if (may_block) {
+        asleep_.store(false, std::memory_order_relaxed);
+        if (!inbox_.empty()) {
+            inbox_.take(ready_);
+        }
+    }
+    now_ = proactor_->now();
+    if (!may_block && callbacks_since_poll_ > 0) {
+        const std::int64_t each =
+            std::max<std::int64_t>((now_ - last_poll_).count() / callbacks_since_poll_, 1);
+        callbacks_per_poll_ =
+            static_cast<std::uint32_t>(std::clamp<std::int64_t>(interval / each, 1, most_callbacks));
+    }
+    last_poll_ = now_;
+    callbacks_since_poll_ = 0;
+    timers_->move_due(now_, ready_);
+}
+
+// -------------------------------------------------------------------------------- scheduling
+
+bool EventLoop::post(Callback& callback) noexcept {
+    if (!inbox_.push(callback)) {
+        return false;
+    }
+    // Posts by the dozen wake the loop once.
+    if (asleep_.load(std::memory_order_seq_cst) &&
+        asleep_.exchange(false, std::memory_order_seq_cst)) {
+        proactor_->wake();
+    }
+    return true;
+}
+
+void EventLoop::post_handle(detail::HandleNode& node) {
+    if (detail::thread_state.loop == this) {
+        schedule(node);  // in order with this thread's call_soon()
+        return;
+    }
+    if (!post(node)) {
+        node.release();
+        throw RuntimeError("Event loop is closed");
+    }
+}
+
+void EventLoop::arm(lowlevel::Timer& timer, TimePoint when) { timers_->arm(timer, when); }
+
+void EventLoop::disarm(lowlevel::Timer& timer) noexcept { timers_->disarm(timer); }
+
+void EventLoop::start(lowlevel::Operation& operation) noexcept {
+    operation.completed = false;
+    pending_.push_back(operation);
+}
+
+void EventLoop::cancel(lowlevel::Operation& operation) noexcept {
+    proactor_->cancel(operation, ready_);
+}
+
+// ----------------------------------------------------------------------------------- the end
+
+void EventLoop::close() {
+    if (running_) {
+        throw RuntimeError("Cannot close a running event loop");
+    }
+    if (std::exchange(closed_, true)) {
+        return;
+    }
+    inbox_.close(ready_);
+    proactor_->abort_all(ready_);
+    CallbackList dropped(std::move(ready_));
+    dropped.splice_back(pending_);
+    timers_->clear(dropped);
+    drop_callbacks(dropped);
+    drop_work();
+    drop_gathers();
+    drop_pending_tasks();
+    // Destructors may have scheduled more, of their tasks' and futures' waiters.
+    while (!ready_.empty()) {
+        CallbackList more(std::move(ready_));
+        drop_callbacks(more);
+    }
+    timers_->clear(ready_);
+    drop_callbacks(ready_);
+    if (default_executor_ != nullptr) {
+        default_executor_->shutdown(false, true);
+        default_executor_.reset();
+    }
+}
+
+void EventLoop::drop_callbacks(CallbackList& callbacks) noexcept {
+    while (!callbacks.empty()) {
+        Callback& callback = callbacks.pop_front();
+        // Everything else is owned by a task's frame or a future, which knows that it is unlinked.
+        if (callback.function() == &detail::HandleNode::run_node) {
+            static_cast<detail::HandleNode&>(callback).release();
+        }
+    }
+}
+
+EventLoop& get_running_loop() {
+    EventLoop* const loop = detail::thread_state.loop;
+    if (loop == nullptr) {
+        throw RuntimeError("no running event loop");
+    }
+    return *loop;
+}
+
+std::unique_ptr<EventLoop> new_event_loop(std::string_view proactor) {
+    return std::make_unique<EventLoop>(lowlevel::make_proactor(proactor));
+}
+
+}  // namespace asyncio

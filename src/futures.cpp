@@ -1,0 +1,232 @@
+// futures.cpp - the state of a future, and what becomes of exceptions that nobody looked at.
+//
+// SPDX-License-Identifier: MIT
+#include <asyncio/futures.hpp>
+
+#include <asyncio/detail/config.hpp>
+
+namespace asyncio {
+
+namespace detail {
+
+// -------------------------------------------------------------------------------- DoneNode
+
+void DoneNode::keep(FutureBase& future) noexcept {
+    future.retain();
+    kept_ = &future;
+}
+
+DoneNode::~DoneNode() {
+    if (kept_ != nullptr) {
+        kept_->release();
+    }
+}
+
+// ------------------------------------------------------------------------------ FutureBase
+
+FutureBase::~FutureBase() {
+    while (!callbacks_.empty()) {
+        // Only functions can be left: whoever waits, or gathers, holds a reference.
+        static_cast<DoneNode&>(static_cast<HandleNode&>(callbacks_.pop_front())).release();
+    }
+}
+
+FutureBase::Rare& FutureBase::rare() {
+    if (rare_ == nullptr) {
+        rare_ = std::make_unique<Rare>();
+    }
+    return *rare_;
+}
+
+void FutureBase::set_cancel_message(CancelMessage message) {
+    if (message.has_value()) {
+        rare().cancel_message.emplace(*message);
+    } else if (rare_ != nullptr) {
+        rare_->cancel_message.reset();
+    }
+}
+
+CancelMessage FutureBase::cancel_message() const noexcept {
+    if (rare_ == nullptr || !rare_->cancel_message.has_value()) {
+        return {};
+    }
+    return *rare_->cancel_message;
+}
+
+std::exception_ptr FutureBase::make_cancelled_error() {
+    if (outcome().error != nullptr) {
+        return std::exchange(outcome().error, nullptr);
+    }
+    const CancelMessage message = cancel_message();
+    return std::make_exception_ptr(message.has_value() ? CancelledError(std::string(*message))
+                                                       : CancelledError());
+}
+
+std::exception_ptr FutureBase::exception() {
+    if (cancelled()) {
+        std::rethrow_exception(make_cancelled_error());
+    }
+    if (!done()) {
+        raise_invalid_state("Exception is not set.");
+    }
+    mark_retrieved();
+    return outcome().error;
+}
+
+void FutureBase::retrieve() {
+    if (cancelled()) {
+        std::rethrow_exception(make_cancelled_error());
+    }
+    if (!done()) {
+        raise_invalid_state("Result is not set.");
+    }
+    mark_retrieved();
+}
+
+std::exception_ptr FutureBase::failure() {
+    ASYNCIO_ASSERT(done());
+    mark_retrieved();
+    return cancelled() ? make_cancelled_error() : outcome().error;
+}
+
+DoneCallbackToken FutureBase::add_done_node(DoneNode& node) noexcept {
+    static constinit thread_local std::uint64_t last_id = 0;
+    node.id_ = ++last_id;
+    if (done()) {
+        node.keep(*this);
+        loop_->schedule(static_cast<lowlevel::Callback&>(node));
+    } else {
+        has_done_nodes_ = true;
+        callbacks_.push_back(node);
+    }
+    return DoneCallbackToken(node.id_);
+}
+
+std::size_t FutureBase::remove_done_node(DoneCallbackToken token) noexcept {
+    for (lowlevel::Callback& callback : callbacks_) {
+        if (callback.function() == &HandleNode::run_node) {
+            auto& node = static_cast<DoneNode&>(static_cast<HandleNode&>(callback));
+            if (node.id_ == token.id_) {
+                node.unlink();
+                node.release();
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+
+void FutureBase::finish() {
+    set_done(State::finished);
+    schedule_callbacks();
+}
+
+void FutureBase::fail(std::exception_ptr error) {
+    if (error == nullptr) {
+        throw TypeError("set_exception() needs an exception");
+    }
+    outcome().error = std::move(error);
+    unretrieved_ = true;
+    set_done(State::finished);
+    schedule_callbacks();
+}
+
+bool FutureBase::cancel_plain(CancelMessage message) {
+    mark_retrieved();
+    if (done()) {
+        return false;
+    }
+    set_cancel_message(message);
+    set_done(State::cancelled);
+    schedule_callbacks();
+    return true;
+}
+
+void FutureBase::schedule_callbacks() {
+    if (callbacks_.empty()) {
+        return;
+    }
+    if (loop_ != thread_state.loop && !EventLoop::usable(loop_)) {
+        raise_runtime_error("Event loop is closed");
+    }
+    if (has_done_nodes_) {
+        for (lowlevel::Callback& callback : callbacks_) {
+            if (callback.function() == &HandleNode::run_node) {
+                static_cast<DoneNode&>(static_cast<HandleNode&>(callback)).keep(*this);
+            }
+        }
+    }
+    loop_->schedule(callbacks_);
+}
+
+// The last handle is gone.
+void FutureBase::expire() noexcept {
+    if (unretrieved_ && outcome().error != nullptr) {
+        unretrieved_ = false;
+        // The handler may keep a handle: it lives as long as that then.
+        references_ = 1;
+        {
+            ExceptionContext context;
+            constexpr const char* text = " exception was never retrieved";
+            context.message = (kind_ == Kind::task        ? "Task"
+                               : kind_ == Kind::gathering ? "_GatheringFuture"
+                                                          : "Future") +
+                              std::string(text);
+            context.exception = outcome().error;
+            context.future = AnyFuture(*this);
+            EventLoop::report(loop_, context);
+        }
+        if (--references_ != 0) {
+            return;
+        }
+    }
+    dispose();
+}
+
+// ---------------------------------------------------------------------------- FutureWaiter
+
+void FutureWaiter::suspend() {
+    TaskBase& task = *thread_state.task;
+    if (future_ == &task) {
+        raise_runtime_error(("Task cannot await on itself: <Task name='" + task.name() + "'>").c_str());
+    }
+    if (&future_->loop() != thread_state.loop) {
+        raise_runtime_error(
+            ("Task '" + task.name() + "' got a Future attached to a different loop").c_str());
+    }
+    task.park(*this);
+    future_->callbacks().push_back(task);
+}
+
+bool FutureWaiter::abort(TaskBase&, CancelMessage message) noexcept {
+    // The future's own callbacks include this task: it will find the future cancelled. Or it is a
+    // gathering, which ends when its children have.
+    return future_->cancel(message);
+}
+
+void FutureWaiter::settle_interrupt(TaskBase& task) {
+    if (future_->ended_cancelled()) {
+        task.forget_interrupt();
+        std::rethrow_exception(future_->failure());
+    }
+    task.throw_if_interrupted();
+}
+
+std::exception_ptr FutureWaiter::check_without_throw() {
+    TaskBase& task = *thread_state.task;
+    if (task.interrupted() && !future_->ended_cancelled()) {
+        return task.take_interrupt();
+    }
+    task.forget_interrupt();
+    return future_->failure();
+}
+
+}  // namespace detail
+
+std::string AnyFuture::get_name() const {
+    return base().kind() == detail::FutureBase::Kind::task
+               ? static_cast<detail::TaskBase&>(base()).name()
+               : std::string();
+}
+
+}  // namespace asyncio

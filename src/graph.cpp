@@ -1,0 +1,169 @@
+// graph.cpp - call graphs.
+//
+// SPDX-License-Identifier: MIT
+#include <asyncio/graph.hpp>
+
+#include <asyncio/lowlevel/waiter.hpp>
+#include <asyncio/taskgroups.hpp>
+#include <asyncio/tasks.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <string_view>
+
+namespace asyncio {
+
+namespace {
+
+using detail::FutureBase;
+using detail::PromiseBase;
+using detail::TaskBase;
+
+/// "asyncio::Coroutine<int> app::handler(Db&)" -> "app::handler(Db&)"
+std::string without_return_type(std::string_view name) {
+    // Up to the first blank outside of <> and () the return type is written, if it is.
+    int depth = 0;
+    for (std::size_t at = 0; at < name.size(); ++at) {
+        const char c = name[at];
+        if (c == '<' || c == '(') {
+            if (c == '(' && depth == 0) {
+                break;  // the parameters: there was no return type
+            }
+            ++depth;
+        } else if (c == '>' || c == ')') {
+            --depth;
+        } else if (c == ' ' && depth == 0) {
+            return std::string(name.substr(at + 1));
+        }
+    }
+    return std::string(name);
+}
+
+/// The library's own coroutines say nothing to a user.
+bool is_internal(std::string_view name) {
+    return name.find("asyncio::detail::") != std::string_view::npos &&
+           without_return_type(name).starts_with("asyncio::detail::");
+}
+
+class Capture {
+public:
+    explicit Capture(CallGraphOptions options) : options_(options) {}
+
+    FutureCallGraph of(FutureBase& future) {
+        FutureCallGraph graph;
+        graph.future = AnyFuture(future);
+        path_.push_back(&future);
+        if (future.kind() == FutureBase::Kind::task) {
+            add_stack(static_cast<TaskBase&>(future), graph);
+        }
+        add_awaiters(future, graph);
+        path_.pop_back();
+        return graph;
+    }
+
+private:
+    void add_stack(TaskBase& task, FutureCallGraph& graph) const {
+        if (task.waiter() != nullptr) {
+            graph.waits_in = task.waiter()->reason();
+        }
+        for (PromiseBase* frame = task.leaf();
+             frame != nullptr && graph.call_stack.size() < options_.limit;
+             frame = frame->parent()) {
+            const char* const function = frame->function().function_name();
+            if (!is_internal(function)) {
+                graph.call_stack.push_back({without_return_type(function),
+                                            frame->site().file_name(), frame->site().line()});
+            }
+        }
+    }
+
+    void add_awaiters(FutureBase& future, FutureCallGraph& graph) {
+        for (lowlevel::Callback& callback : future.callbacks()) {
+            if (TaskBase::is_task(callback)) {
+                add(static_cast<TaskBase&>(callback), graph);
+            } else if (detail::GatherBase* gathering = detail::GatherBase::of(callback)) {
+                // A gathering is no task: whoever awaits it awaits its children.
+                if (enter(*gathering)) {
+                    add_awaiters(*gathering, graph);
+                    path_.pop_back();
+                }
+            } else if (TaskBase* waiting = detail::CompletionWaiter::waiting_task(callback)) {
+                add(*waiting, graph);
+            } else if (TaskBase* parent = detail::group_parent(callback)) {
+                add(*parent, graph);
+            }
+        }
+    }
+
+    void add(TaskBase& task, FutureCallGraph& graph) {
+        if (enter(task)) {
+            path_.pop_back();
+            graph.awaited_by.push_back(of(task));
+        }
+    }
+
+    /// False where it would go in a circle.
+    bool enter(FutureBase& future) {
+        if (std::find(path_.begin(), path_.end(), &future) != path_.end()) {
+            return false;
+        }
+        path_.push_back(&future);
+        return true;
+    }
+
+    CallGraphOptions options_;
+    std::vector<FutureBase*> path_;
+};
+
+void format(const FutureCallGraph& graph, const std::string& indent, std::string& text) {
+    const std::string name = graph.future.get_name();
+    text += indent + "* " + (name.empty() ? "Future()" : "Task(name='" + name + "')");
+    if (*graph.waits_in != '\0') {
+        text += std::string(" waits in ") + graph.waits_in;
+    }
+    text += '\n';
+    if (!graph.call_stack.empty()) {
+        text += indent + "  + Call stack:\n";
+        for (const FrameCallGraphEntry& frame : graph.call_stack) {
+            text += indent + "  |   File '" + frame.file + "', line " +
+                    std::to_string(frame.line) + ", in async " + frame.function + "\n";
+        }
+    }
+    if (!graph.awaited_by.empty()) {
+        text += indent + "  + Awaited by:\n";
+        for (const FutureCallGraph& awaiter : graph.awaited_by) {
+            format(awaiter, indent + "     ", text);
+        }
+    }
+}
+
+}  // namespace
+
+std::optional<FutureCallGraph> capture_call_graph(const AnyFuture& future,
+                                                  CallGraphOptions options) {
+    FutureBase* const base = future ? future.raw() : detail::thread_state.task;
+    if (base == nullptr) {
+        return std::nullopt;
+    }
+    return Capture(options).of(*base);
+}
+
+std::string format_call_graph(const AnyFuture& future, CallGraphOptions options) {
+    std::string text;
+    if (const auto graph = capture_call_graph(future, options)) {
+        format(*graph, "", text);
+        if (!text.empty()) {
+            text.pop_back();
+        }
+    }
+    return text;
+}
+
+void print_call_graph(const AnyFuture& future, CallGraphOptions options) {
+    const std::string text = format_call_graph(future, options);
+    if (!text.empty()) {
+        std::fprintf(stderr, "%s\n", text.c_str());
+    }
+}
+
+}  // namespace asyncio

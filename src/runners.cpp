@@ -1,0 +1,196 @@
+// runners.cpp - the beginning and the end of a program's loop, and Ctrl-C.
+//
+// SPDX-License-Identifier: MIT
+#include <asyncio/runners.hpp>
+
+#include <asyncio/log.hpp>
+
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+
+#include <unistd.h>
+
+namespace asyncio {
+
+namespace {
+
+/// Turns the first SIGINT into a cancellation of the main task. The handler only pushes this
+/// callback to the loop's inbox and wakes it, both of which a signal handler may do.
+class Interrupt final : public lowlevel::Callback {
+public:
+    Interrupt(EventLoop& loop, const AnyTask& main) : Callback(&cancel_main), loop_(loop), main_(main) {
+        struct sigaction current {};
+        const bool main_thread = ::getpid() == ::gettid();
+        if (main_thread && ::sigaction(SIGINT, nullptr, &current) == 0 &&
+            (current.sa_flags & SA_SIGINFO) == 0 && current.sa_handler == SIG_DFL) {
+            active_.store(this);
+            struct sigaction action {};
+            action.sa_handler = &on_signal;
+            sigemptyset(&action.sa_mask);
+            installed_ = ::sigaction(SIGINT, &action, nullptr) == 0;
+        }
+    }
+    ~Interrupt() {
+        if (installed_) {
+            struct sigaction current {};
+            // Left alone if the program has put its own in its place meanwhile.
+            if (::sigaction(SIGINT, nullptr, &current) == 0 && current.sa_handler == &on_signal) {
+                std::signal(SIGINT, SIG_DFL);
+            }
+            active_.store(nullptr);
+        }
+        if (linked()) {
+            unlink();
+        }
+    }
+
+    [[nodiscard]] bool came() const noexcept { return count_.load() > 0; }
+
+private:
+    static void on_signal(int) {
+        Interrupt* const self = active_.load();
+        if (self == nullptr || self->count_.fetch_add(1) > 0) {
+            std::signal(SIGINT, SIG_DFL);
+            std::raise(SIGINT);
+            return;
+        }
+        static_cast<void>(self->loop_.post(*self));
+    }
+    static void cancel_main(Callback& callback) { static_cast<Interrupt&>(callback).main_.cancel(); }
+
+    static inline std::atomic<Interrupt*> active_{nullptr};
+
+    EventLoop& loop_;
+    AnyTask main_;
+    std::atomic<int> count_{0};
+    bool installed_ = false;
+};
+
+std::terminate_handler previous_terminate = nullptr;
+
+/// An uncaught KeyboardInterrupt ends the process as SIGINT would, so that a shell sees it.
+[[noreturn]] void terminate_on_interrupt() {
+    if (const std::exception_ptr error = std::current_exception()) {
+        try {
+            std::rethrow_exception(error);
+        } catch (const KeyboardInterrupt&) {
+            std::fflush(nullptr);
+            std::fputs("KeyboardInterrupt\n", stderr);
+            std::signal(SIGINT, SIG_DFL);
+            std::raise(SIGINT);
+        } catch (...) {
+        }
+    }
+    if (previous_terminate != nullptr) {
+        previous_terminate();
+    }
+    std::abort();
+}
+
+[[noreturn]] void throw_keyboard_interrupt() {
+    static const bool installed = [] {
+        previous_terminate = std::set_terminate(&terminate_on_interrupt);
+        return true;
+    }();
+    static_cast<void>(installed);
+    throw KeyboardInterrupt();
+}
+
+void cancel_all_tasks(EventLoop& loop) {
+    const std::vector<AnyTask> tasks = all_tasks(loop);
+    if (tasks.empty()) {
+        return;
+    }
+    for (const AnyTask& task : tasks) {
+        task.cancel();
+    }
+    loop.run_until_complete(detail::wait_for_some({tasks.begin(), tasks.end()}, {}));
+    for (const AnyTask& task : tasks) {
+        if (!task.done() || task.cancelled()) {
+            continue;
+        }
+        if (const std::exception_ptr error = task.exception()) {
+            ExceptionContext context;
+            context.message = "unhandled exception during asyncio.run() shutdown";
+            context.exception = error;
+            context.task = task;
+            loop.call_exception_handler(context);
+        }
+    }
+}
+
+Coroutine<> nothing() { co_return; }
+
+}  // namespace
+
+namespace detail {
+
+void check_no_running_loop() {
+    if (thread_state.loop != nullptr) {
+        throw RuntimeError("asyncio.run() cannot be called from a running event loop");
+    }
+}
+
+}  // namespace detail
+
+Runner::Runner(RunOptions options) : options_(options) {}
+
+Runner::~Runner() {
+    try {
+        close();
+    } catch (...) {
+        detail::log(Level::error,
+                    "closing a Runner threw: " + describe(std::current_exception()));
+    }
+}
+
+EventLoop& Runner::get_loop() {
+    if (closed_) {
+        throw RuntimeError("Runner is closed");
+    }
+    if (loop_ == nullptr) {
+        loop_ = options_.loop_factory != nullptr ? options_.loop_factory()
+                                                 : new_event_loop(options_.proactor);
+        const char* const debug = std::getenv("ASYNCIO_DEBUG");
+        loop_->set_debug(options_.debug.value_or(debug != nullptr && *debug != '\0' &&
+                                                 std::string_view(debug) != "0"));
+    }
+    return *loop_;
+}
+
+EventLoop& Runner::begin() {
+    if (detail::thread_state.loop != nullptr) {
+        throw RuntimeError("Runner.run() cannot be called from a running event loop");
+    }
+    return get_loop();
+}
+
+void Runner::finish(const AnyTask& main) {
+    Interrupt interrupt(*loop_, main);
+    detail::run_until_done(*loop_, main, false);
+    if (interrupt.came() && main.cancelled() && main.uncancel() == 0) {
+        throw_keyboard_interrupt();
+    }
+}
+
+void Runner::close() {
+    if (std::exchange(closed_, true) || loop_ == nullptr) {
+        return;
+    }
+    struct Close {
+        std::unique_ptr<EventLoop>& loop;
+        ~Close() {
+            loop->close();
+            loop.reset();
+        }
+    } close_at_end{loop_};
+    cancel_all_tasks(*loop_);
+    // As CPython: callbacks that are left over get the turns of the shutdown of the generators.
+    loop_->run_until_complete(nothing());
+    loop_->run_until_complete(loop_->shutdown_default_executor(Duration(300)));
+}
+
+}  // namespace asyncio

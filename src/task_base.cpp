@@ -1,0 +1,259 @@
+// task_base.cpp - how a task runs, is cancelled and ends.
+//
+// SPDX-License-Identifier: MIT
+#include <asyncio/detail/task_base.hpp>
+
+#include <asyncio/detail/config.hpp>
+#include <asyncio/futures.hpp>
+#include <asyncio/lowlevel/waiter.hpp>
+
+#include <atomic>
+
+namespace asyncio {
+
+namespace detail {
+
+static std::uint64_t next_task_id() noexcept {
+    static std::atomic<std::uint64_t> last{0};
+    return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+std::unique_ptr<FutureBase::Rare> TaskBase::rare_with_name(std::string_view name) {
+    if (name.empty()) {
+        return nullptr;
+    }
+    auto rare = std::make_unique<Rare>();
+    rare->name.emplace(name);
+    return rare;
+}
+
+// The one reference of the beginning is the loop's.
+TaskBase::TaskBase(EventLoop& loop, PromiseBase& root, std::unique_ptr<Rare> rare) noexcept
+    : FutureBase(loop, Kind::task), Callback(&run_step), leaf_(&root), id_(next_task_id()) {
+    if (rare != nullptr) {
+        adopt_rare(std::move(rare));
+    }
+    loop.tasks_.push_back(*this);
+    loop.schedule(static_cast<Callback&>(*this));
+}
+
+std::string TaskBase::name() const {
+    const Rare* rare = peek_rare();
+    return rare != nullptr && rare->name.has_value() ? *rare->name : "Task-" + std::to_string(id_);
+}
+
+PromiseBase* TaskBase::leaf() const noexcept {
+    return thread_state.task == this ? thread_state.leaf : leaf_;
+}
+
+// ----------------------------------------------------------------------------------- running
+
+void TaskBase::run_step(Callback& callback) { static_cast<TaskBase&>(callback).step(); }
+
+void TaskBase::run_timer(Callback& callback) {
+    auto& task = static_cast<TaskBase&>(callback);
+    task.expect_nothing();
+    task.wake();
+}
+
+void TaskBase::step() {
+    waiter_ = nullptr;
+    if (must_cancel_) {
+        // A wait that was aborted already delivers its own, earlier error: requests are not added up.
+        must_cancel_ = false;
+        interrupted_ = true;
+    }
+    ThreadState& thread = thread_state;
+    TaskBase* const outer = std::exchange(thread.task, this);
+    PromiseBase* const outer_leaf = std::exchange(thread.leaf, leaf_);
+    PromiseBase* resumed = leaf_;
+    if (interrupted_ && !started_) {
+        // Cancelled before the first step: the body never runs.
+        outcome().error = take_interrupt();
+        thread.leaf = nullptr;
+    } else {
+        started_ = true;
+        do {
+            resumed = thread.leaf;
+            resumed->resume();
+        } while (thread.leaf != resumed && thread.leaf != nullptr);
+    }
+    leaf_ = thread.leaf;
+    thread.leaf = outer_leaf;
+    thread.task = outer;
+    if (leaf_ == nullptr) {
+        complete(*resumed);
+    } else if (must_cancel_ && waiter_ != nullptr) {
+        cancel_new_wait();
+    }
+}
+
+void TaskBase::complete(PromiseBase& root) {
+    std::exception_ptr leaving;
+    OutcomeBase& out = outcome();
+    if (out.error != nullptr) {
+        if (is_cancelled_error(out.error)) {
+            set_cancel_message({});
+            set_done(State::cancelled);
+        } else {
+            if (leaves_the_loop(out.error)) {
+                leaving = out.error;
+            }
+            set_unretrieved();
+            set_done(State::finished);
+        }
+    } else if (must_cancel_) {
+        must_cancel_ = false;  // it cancelled itself and awaited nothing since
+        set_done(State::cancelled);
+    } else {
+        set_done(State::finished);
+    }
+    static_cast<ListHook<AllTasks>&>(*this).unlink();
+    schedule_callbacks();
+    destroy_root(root);
+    release();  // the loop's reference
+    if (leaving != nullptr) {
+        std::rethrow_exception(leaving);
+    }
+}
+
+void TaskBase::destroy_root(PromiseBase& root) noexcept {
+    KeptFrame kept{std::coroutine_handle<PromiseBase>::from_promise(root).address(), 0};
+    KeptFrame* const outer = std::exchange(kept_frame, &kept);
+    root.destroy();
+    kept_frame = outer;
+    block_size_ = kept.block_size <= UINT16_MAX ? static_cast<std::uint16_t>(kept.block_size) : 0;
+}
+
+// ------------------------------------------------------------------------------ cancellation
+
+// A loop and not a recursion: tasks that await tasks may be a hundred thousand deep.
+bool TaskBase::cancel(CancelMessage message) {
+    mark_retrieved();
+    if (done()) {
+        return false;
+    }
+    for (TaskBase* task = this; task != nullptr;) {
+        constexpr std::uint64_t most_requests = (1U << 20) - 1;
+        if (task->cancel_requests_ < most_requests) {
+            task->cancel_requests_ = task->cancel_requests_ + 1;
+        }
+        task = task->deliver_cancel(message);
+    }
+    return true;
+}
+
+// To the wait, if there is one that can be aborted; otherwise it is thrown at the next step.
+// Returns the task that is to be cancelled in its place, if it awaits one.
+TaskBase* TaskBase::deliver_cancel(CancelMessage message) {
+    if (waiter_ != nullptr) {
+        FutureBase* const awaited = waiter_->awaited();
+        if (awaited != nullptr && awaited->kind() == Kind::task) {
+            awaited->mark_retrieved();
+            if (!awaited->done()) {
+                must_cancel_ = false;
+                return static_cast<TaskBase*>(awaited);
+            }
+        } else if (waiter_->abort(*this, message)) {
+            must_cancel_ = false;
+            return nullptr;
+        }
+    }
+    must_cancel_ = true;
+    if (!interrupted_) {
+        set_cancel_message(message);
+    }
+    return nullptr;
+}
+
+// It was cancelled while it ran, and has begun to wait since: that wait is aborted.
+void TaskBase::cancel_new_wait() {
+    std::optional<std::string> message;
+    if (const CancelMessage kept = cancel_message(); kept.has_value()) {
+        message.emplace(*kept);  // a copy: what is delivered replaces what is kept
+    }
+    if (TaskBase* const inner = deliver_cancel(message)) {
+        inner->cancel(message);
+    }
+}
+
+int TaskBase::uncancel() noexcept {
+    if (cancel_requests_ > 0) {
+        cancel_requests_ = cancel_requests_ - 1;
+        if (cancel_requests_ == 0) {
+            must_cancel_ = false;
+        }
+    }
+    return cancelling();
+}
+
+void TaskBase::interrupt(CancelMessage message) noexcept {
+    interrupted_ = true;
+    set_cancel_message(message);
+}
+
+std::exception_ptr TaskBase::take_interrupt() {
+    if (!interrupted_) {
+        return nullptr;
+    }
+    interrupted_ = false;
+    const CancelMessage message = cancel_message();
+    return std::make_exception_ptr(message.has_value() ? CancelledError(std::string(*message))
+                                                       : CancelledError());
+}
+
+void TaskBase::throw_interrupt() {
+    interrupted_ = false;
+    const CancelMessage message = cancel_message();
+    if (message.has_value()) {
+        throw CancelledError(std::string(*message));
+    }
+    throw CancelledError();
+}
+
+// ----------------------------------------------------------------------------------- the end
+
+// Innermost first, as an exception would unwind them, and in constant stack: each parent is told
+// that its child is gone, so that it does not destroy it again.
+void TaskBase::abandon() noexcept {
+    if (static_cast<Callback&>(*this).linked()) {
+        static_cast<Callback&>(*this).unlink();
+    }
+    waiter_ = nullptr;
+    for (PromiseBase* frame = std::exchange(leaf_, nullptr); frame != nullptr;) {
+        PromiseBase* const parent = frame->parent();
+        if (parent != nullptr) {
+            frame->outcome().state = OutcomeBase::State::abandoned;
+            frame->destroy();
+        } else {
+            destroy_root(*frame);
+        }
+        frame = parent;
+    }
+}
+
+}  // namespace detail
+
+void EventLoop::drop_pending_tasks() noexcept {
+    while (!tasks_.empty()) {
+        detail::TaskBase& task = tasks_.pop_front();
+        try {
+            if (task.quiet()) {
+                task.abandon();
+                task.release();
+                continue;
+            }
+            ExceptionContext context;
+            context.message = "Task was destroyed but it is pending!";
+            context.task = AnyFuture(static_cast<detail::FutureBase&>(task));
+            call_exception_handler(context);
+        } catch (...) {
+            detail::log(Level::error, "an exception handler threw while the loop was closed: " +
+                                          describe(std::current_exception()));
+        }
+        task.abandon();
+        task.release();
+    }
+}
+
+}  // namespace asyncio

@@ -1,0 +1,242 @@
+// taskgroups.cpp - how a group waits for its children, and who is cancelled when one fails.
+//
+// SPDX-License-Identifier: MIT
+#include <asyncio/taskgroups.hpp>
+
+#include <asyncio/detail/blocks.hpp>
+#include <asyncio/result.hpp>
+
+namespace asyncio {
+
+namespace detail {
+
+/// A child's place in its group, and the group's in the child's list of callbacks.
+class GroupChild final : public lowlevel::Callback, public lowlevel::ListHook<TaskGroup> {
+public:
+    GroupChild(TaskGroup& group, const AnyFuture& task) noexcept
+        : Callback(&done), group(group), task(task) {}
+    ~GroupChild() = default;
+
+    static void done(Callback& callback) {
+        auto& child = static_cast<GroupChild&>(callback);
+        child.group.on_child_done(child);
+    }
+    [[nodiscard]] Callback& callback() noexcept { return *this; }
+
+    static void* operator new(std::size_t size) { return allocate_block(size); }
+    static void operator delete(void* child, std::size_t size) noexcept {
+        free_block(child, size);
+    }
+
+    TaskGroup& group;
+    AnyFuture task;
+};
+
+TaskBase* group_parent(const lowlevel::Callback& callback) noexcept {
+    return callback.function() == &GroupChild::done
+               ? static_cast<const GroupChild&>(callback).group.parent_
+               : nullptr;
+}
+
+namespace {
+
+class GroupWaiter final : public lowlevel::ListWaiter {
+public:
+    explicit GroupWaiter(lowlevel::WaitList& list) noexcept : list_(list) {}
+
+    bool await_ready() const noexcept { return false; }
+    template <class P>
+    void await_suspend(std::coroutine_handle<P>) noexcept {
+        list_.park(lowlevel::running_task(), *this);
+    }
+    void await_resume() const { lowlevel::running_task().throw_if_interrupted(); }
+    Result<void> await_result() const {
+        std::exception_ptr error = lowlevel::running_task().take_interrupt();
+        return error != nullptr ? Result<void>(std::move(error)) : Result<void>(std::in_place);
+    }
+    [[nodiscard]] const char* reason() const noexcept override { return "task group"; }
+
+private:
+    lowlevel::WaitList& list_;
+};
+
+class [[nodiscard]] GroupWait {
+public:
+    explicit GroupWait(lowlevel::WaitList& list) noexcept : list_(list) {}
+    GroupWaiter operator co_await() const noexcept { return GroupWaiter(list_); }
+
+private:
+    lowlevel::WaitList& list_;
+};
+
+}  // namespace
+
+}  // namespace detail
+
+// Reached with children only when the loop was closed under the group.
+TaskGroup::~TaskGroup() {
+    while (!children_.empty()) {
+        detail::GroupChild& child = children_.pop_front();
+        if (child.callback().linked()) {
+            child.callback().unlink();
+        }
+        delete &child;
+    }
+}
+
+std::string TaskGroup::description() const {
+    std::string text = "TaskGroup <TaskGroup";
+    std::size_t tasks = 0;
+    for (const detail::GroupChild& child : children_) {
+        static_cast<void>(child);
+        ++tasks;
+    }
+    if (tasks > 0) {
+        text += " tasks=" + std::to_string(tasks);
+    }
+    if (!errors_.empty()) {
+        text += " errors=" + std::to_string(errors_.size());
+    }
+    return text + (aborting_ ? " cancelling>" : entered_ ? " entered>" : ">");
+}
+
+void TaskGroup::check_open() const {
+    if (!entered_) {
+        throw RuntimeError(description() + " has not been entered");
+    }
+    if (exiting_ && children_.empty()) {
+        throw RuntimeError(description() + " is finished");
+    }
+    if (aborting_) {
+        throw RuntimeError(description() + " is shutting down");
+    }
+}
+
+EventLoop& TaskGroup::loop() const { return parent_->loop(); }
+
+TaskGroup& TaskGroup::aenter() {
+    if (entered_) {
+        throw RuntimeError(description() + " has already been entered");
+    }
+    if (detail::thread_state.task == nullptr) {
+        throw RuntimeError(description() + " cannot determine the parent task");
+    }
+    entered_ = true;
+    parent_ = detail::thread_state.task;
+    if (cancel_called_) {
+        cancel_called_ = false;
+        cancel();
+    }
+    return *this;
+}
+
+void TaskGroup::add_child(const AnyFuture& task) {
+    auto* const child = new detail::GroupChild(*this, task);
+    children_.push_back(*child);
+    if (task.done()) {
+        loop().schedule(child->callback());
+    } else {
+        task.raw()->callbacks().push_back(*child);
+    }
+}
+
+void TaskGroup::cancel() {
+    if (!entered_) {
+        cancel_called_ = true;
+        return;
+    }
+    if ((exiting_ && children_.empty()) || cancel_called_) {
+        return;
+    }
+    cancel_called_ = true;
+    if (!aborting_) {
+        abort();
+    }
+    if (!parent_cancelled_) {
+        parent_cancelled_ = true;
+        parent_->cancel({});
+    }
+}
+
+void TaskGroup::abort() {
+    aborting_ = true;
+    for (const detail::GroupChild& child : children_) {
+        if (!child.task.done()) {
+            child.task.cancel();
+        }
+    }
+}
+
+void TaskGroup::on_child_done(detail::GroupChild& child) {
+    const AnyFuture task = std::move(child.task);
+    static_cast<lowlevel::ListHook<TaskGroup>&>(child).unlink();
+    delete &child;
+    if (children_.empty()) {
+        empty_.wake_first();
+    }
+    if (task.cancelled()) {
+        return;
+    }
+    const std::exception_ptr error = task.exception();
+    if (error == nullptr) {
+        return;
+    }
+    errors_.push_back(error);
+    if (detail::leaves_the_loop(error) && base_error_ == nullptr) {
+        base_error_ = error;
+    }
+    if (!aborting_ && !parent_cancelled_) {
+        // The parent is cancelled to end its body; the exit takes that request back.
+        abort();
+        parent_cancelled_ = true;
+        parent_->cancel({});
+    }
+}
+
+Coroutine<bool> TaskGroup::aexit(std::exception_ptr error) {
+    exiting_ = true;
+    std::exception_ptr cancellation;
+    if (error != nullptr) {
+        if (detail::leaves_the_loop(error) && base_error_ == nullptr) {
+            base_error_ = error;
+        }
+        if (detail::is_cancelled_error(error)) {
+            cancellation = error;
+        }
+        if (!aborting_) {
+            abort();
+        }
+    }
+    // A loop, because the parent may be cancelled again and again while it waits.
+    while (!children_.empty()) {
+        Result<void> waited = co_await as_result(detail::GroupWait(empty_));
+        if (!waited.has_value() && !aborting_) {
+            cancellation = waited.error();
+            abort();
+        }
+    }
+    if (base_error_ != nullptr) {
+        std::rethrow_exception(base_error_);
+    }
+    if (parent_cancelled_ && parent_->uncancel() == 0) {
+        cancellation = nullptr;  // it was the group's own
+    }
+    if (cancellation != nullptr && errors_.empty()) {
+        std::rethrow_exception(cancellation);
+    }
+    if (error != nullptr && !detail::is_cancelled_error(error)) {
+        errors_.push_back(error);
+    }
+    if (!errors_.empty()) {
+        if (parent_->cancelling() > 0) {
+            // A request from outside came as well: it is thrown at the next await.
+            parent_->uncancel();
+            parent_->cancel({});
+        }
+        throw ExceptionGroup("unhandled errors in a TaskGroup", std::move(errors_));
+    }
+    // What is left of a cancellation was the group's own, and ends here.
+    co_return detail::is_cancelled_error(error);
+}
+
+}  // namespace asyncio

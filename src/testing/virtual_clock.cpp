@@ -1,0 +1,129 @@
+// virtual_clock.cpp - a proactor around another one, with a clock of its own.
+//
+// SPDX-License-Identifier: MIT
+#include <asyncio/testing/virtual_clock.hpp>
+
+#include <asyncio/detail/config.hpp>
+
+#include <chrono>
+#include <iterator>
+#include <utility>
+
+namespace asyncio::testing {
+
+using lowlevel::CallbackList;
+using lowlevel::Operation;
+
+// Not zero, so that it is no accident when something works with zero.
+static constexpr TimePoint beginning{std::chrono::seconds(1)};
+
+static std::size_t count(const CallbackList& list) noexcept {
+    return static_cast<std::size_t>(std::distance(list.begin(), list.end()));
+}
+
+VirtualClock::VirtualClock(std::unique_ptr<Proactor> inner)
+    : Proactor(&attempt_inside), inner_(std::move(inner)), now_(beginning) {}
+
+VirtualClock::~VirtualClock() {
+    ASYNCIO_ASSERT(outside_work_ == 0);
+}
+
+void VirtualClock::poll(CallbackList& pending, CallbackList& ready, TimePoint deadline) {
+    const bool may_wait = deadline > now_;
+    if (poll_inside(pending, ready, TimePoint::min()) || !may_wait) {
+        return;
+    }
+    if (outside_work_ > 0 || deadline == TimePoint::max()) {
+        poll_inside(pending, ready, TimePoint::max());
+        return;
+    }
+    if (under_way_ > 0) {
+        const TimePoint until = detail::after(inner_->now(), patience);
+        do {  // a signal may end a poll early
+            if (poll_inside(pending, ready, until)) {
+                return;
+            }
+        } while (inner_->now() < until);
+    }
+    now_ = deadline;
+}
+
+// True if there is something to do: then the clock must not jump over it.
+bool VirtualClock::poll_inside(CallbackList& pending, CallbackList& ready,
+                               TimePoint real_deadline) {
+    CallbackList finished;
+    under_way_ += count(pending);
+    inner_->poll(pending, finished, real_deadline);
+    under_way_ -= count(finished);
+    const bool woken = woken_.exchange(false, std::memory_order_acq_rel);
+    const bool found = woken || !finished.empty();
+    ready.splice_back(finished);
+    return found;
+}
+
+void VirtualClock::cancel(Operation& operation, CallbackList& ready) noexcept {
+    const bool inside = operation.started;  // and not still in the loop's list
+    CallbackList finished;
+    inner_->cancel(operation, finished);
+    under_way_ -= inside && !finished.empty() ? 1 : 0;
+    ready.splice_back(finished);
+}
+
+void VirtualClock::abort_all(CallbackList& ready) noexcept {
+    CallbackList finished;
+    inner_->abort_all(finished);
+    under_way_ -= count(finished);
+    ready.splice_back(finished);
+}
+
+std::int64_t VirtualClock::call(Operation& operation) noexcept {
+    return inner_->call(operation);
+}
+
+void VirtualClock::wake() noexcept {
+    woken_.store(true, std::memory_order_release);
+    inner_->wake();
+}
+
+int VirtualClock::descriptor() const noexcept {
+    return inner_->descriptor();
+}
+
+std::uint64_t VirtualClock::random() noexcept {
+    return inner_->random();
+}
+
+void VirtualClock::outside_work(bool begins) noexcept {
+    ASYNCIO_ASSERT(begins || outside_work_ > 0);
+    begins ? ++outside_work_ : --outside_work_;
+    inner_->outside_work(begins);
+}
+
+std::string_view VirtualClock::name() const noexcept {
+    return "virtual_clock";
+}
+
+bool VirtualClock::attempt_inside(Proactor& self, Operation& operation) noexcept {
+    return static_cast<VirtualClock&>(self).inner_->attempt(operation);
+}
+
+static std::unique_ptr<lowlevel::Proactor> make_virtual_clock(std::string_view name) {
+    return std::make_unique<VirtualClock>(lowlevel::make_system_proactor(name));
+}
+
+void use_virtual_clock() noexcept {
+    lowlevel::set_proactor_factory(&make_virtual_clock);
+}
+
+void use_real_clock() noexcept {
+    lowlevel::set_proactor_factory(nullptr);
+}
+
+VirtualClockScope::VirtualClockScope() noexcept
+    : before_(lowlevel::set_proactor_factory(&make_virtual_clock)) {}
+
+VirtualClockScope::~VirtualClockScope() {
+    lowlevel::set_proactor_factory(before_);
+}
+
+}  // namespace asyncio::testing

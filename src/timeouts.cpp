@@ -1,0 +1,75 @@
+// timeouts.cpp - how a time limit cancels, and tells its own cancellation from others.
+//
+// SPDX-License-Identifier: MIT
+#include <asyncio/timeouts.hpp>
+
+namespace asyncio {
+
+void Timeout::enter() {
+    if (state_ != State::created) {
+        throw RuntimeError("Timeout has already been entered");
+    }
+    if (detail::thread_state.task == nullptr) {
+        throw RuntimeError("Timeout should be used inside a task");
+    }
+    state_ = State::active;
+    task_ = detail::thread_state.task;
+    cancelling_ = task_->cancelling();
+    reschedule(when_);
+}
+
+void Timeout::reschedule(std::optional<TimePoint> when) {
+    if (state_ != State::active) {
+        constexpr const char* names[] = {"created", "active", "expiring", "expired", "finished"};
+        throw RuntimeError(state_ == State::created
+                               ? std::string("Timeout has not been entered")
+                               : std::string("Cannot change state of ") +
+                                     names[static_cast<int>(state_)] + " Timeout");
+    }
+    when_ = when;
+    disarm();
+    if (when.has_value()) {
+        EventLoop& loop = task_->loop();
+        if (*when <= loop.time()) {
+            loop.schedule(time_up_);
+        } else {
+            loop.arm(timer_, *when);
+        }
+    }
+}
+
+void Timeout::exit(const std::exception_ptr& error) {
+    disarm();
+    if (state_ == State::expiring) {
+        state_ = State::expired;
+        // With no other request to cancel left, the CancelledError was ours.
+        if (task_->uncancel() <= cancelling_ && detail::is_cancelled_error(error)) {
+            throw TimeoutError();
+        }
+    } else if (state_ == State::active) {
+        state_ = State::finished;
+    }
+}
+
+void Timeout::TimeUp::run(Callback& callback) {
+    Timeout& self = static_cast<TimeUp&>(callback).owner;
+    self.task_->cancel({});
+    self.state_ = State::expiring;
+}
+
+void Timeout::disarm() noexcept {
+    if (timer_.armed()) {
+        task_->loop().disarm(timer_);
+    } else if (time_up_.linked()) {
+        time_up_.unlink();
+    }
+}
+
+Timeout timeout(std::optional<Duration> delay) {
+    const TimePoint now = get_running_loop().time();
+    return Timeout(delay.has_value() ? std::optional(detail::after(now, *delay)) : std::nullopt);
+}
+
+Timeout timeout_at(std::optional<TimePoint> when) { return Timeout(when); }
+
+}  // namespace asyncio
