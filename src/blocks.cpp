@@ -1,4 +1,4 @@
-// blocks.cpp - recycled memory for frames: a free list for each size class and thread.
+// blocks.cpp - where recycled blocks come from and go to.
 //
 // Each block comes from malloc by itself, so that a block may be freed by any thread, a thread that
 // ends gives everything back, and tools that watch malloc see what is there.
@@ -7,36 +7,18 @@
 
 #include <asyncio/detail/config.hpp>
 
-#include <cstdint>
 #include <cstdlib>
 #include <new>
 
 namespace asyncio::detail {
 
+constinit thread_local FreeList free_lists[block_classes] = {};
+
 namespace {
 
-// A class holds blocks of 16 n + 8 bytes: what malloc gives for that fills its chunk exactly.
-constexpr std::size_t class_step = 16;
-constexpr std::size_t largest_recycled = 2048;
-constexpr std::size_t classes = largest_recycled / class_step + 1;
 constexpr std::uint32_t most_kept = 4096;  // blocks of a class; what is beyond goes back to malloc
 
-struct FreeBlock {
-    FreeBlock* next;
-};
-
-struct FreeList {
-    FreeBlock* first;
-    std::uint32_t kept;
-    std::uint32_t limit;  // 0 until the first block is allocated, and after the thread's end
-};
-
-constinit thread_local FreeList free_lists[classes] = {};
 constinit thread_local bool ended = false;
-
-constexpr std::size_t class_of(std::size_t size) noexcept {
-    return (size + class_step - 9) / class_step;
-}
 
 /// Gives this thread's blocks back when it ends.
 struct Reaper {
@@ -45,7 +27,7 @@ struct Reaper {
         for (FreeList& list : free_lists) {
             list.limit = 0;
             while (list.first != nullptr) {
-                FreeBlock* const block = list.first;
+                FreeList::Block* const block = list.first;
                 list.first = block->next;
                 std::free(block);
             }
@@ -53,11 +35,24 @@ struct Reaper {
     }
 };
 
-[[gnu::noinline]] void* allocate_fresh(FreeList& list, std::size_t size) {
-    if (list.limit == 0 && !ended) {
+/// Lets this thread keep blocks of the class, unless it is about to end.
+void begin_keeping(FreeList& list) {
+    if (!ended) {
         static thread_local Reaper reaper;
         static_cast<void>(reaper);
         list.limit = most_kept;
+    }
+}
+
+}  // namespace
+
+void* allocate_fresh_block(std::size_t size) {
+    if (recycle_blocks && size <= largest_recycled) {
+        const std::size_t index = block_class(size);
+        if (free_lists[index].limit == 0) {
+            begin_keeping(free_lists[index]);
+        }
+        size = index * block_step + 8;
     }
     void* const block = std::malloc(size);
     if (block == nullptr) {
@@ -66,37 +61,6 @@ struct Reaper {
     return block;
 }
 
-}  // namespace
-
-void* allocate_block(std::size_t size) {
-    const std::size_t index = class_of(size);
-    if (!recycle_blocks || index >= classes) {
-        void* const block = std::malloc(size);
-        if (block == nullptr) {
-            throw std::bad_alloc();
-        }
-        return block;
-    }
-    FreeList& list = free_lists[index];
-    if (FreeBlock* const block = list.first; block != nullptr) {
-        list.first = block->next;
-        --list.kept;
-        return block;
-    }
-    return allocate_fresh(list, index * class_step + 8);
-}
-
-void free_block(void* memory, std::size_t size) noexcept {
-    const std::size_t index = class_of(size);
-    if (!recycle_blocks || index >= classes || free_lists[index].kept >= free_lists[index].limit) {
-        std::free(memory);
-        return;
-    }
-    FreeList& list = free_lists[index];
-    auto* const block = static_cast<FreeBlock*>(memory);
-    block->next = list.first;
-    list.first = block;
-    ++list.kept;
-}
+void free_unkept_block(void* block) noexcept { std::free(block); }
 
 }  // namespace asyncio::detail

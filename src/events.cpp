@@ -178,20 +178,20 @@ void EventLoop::run_once() {
     }
     // Only what is ready now: callbacks scheduled by these run in the next turn, so that I/O and
     // timers get their chance between two generations.
-    CallbackList batch(std::move(ready_));
-    run_batch(batch);
+    ready_.push_back(end_of_turn_);
+    run_turn();
 }
 
-void EventLoop::run_batch(CallbackList& batch) {
+void EventLoop::run_turn() {
     std::uint32_t count = 0;
     try {
-        while (!batch.empty()) {
+        for (Callback* callback = &ready_.pop_front(); callback != &end_of_turn_;
+             callback = &ready_.pop_front()) {
             ++count;
-            batch.pop_front().run();
+            callback->run();
         }
     } catch (...) {
-        // KeyboardInterrupt or SystemExit: what has not run yet stays ready.
-        ready_.splice_front(batch);
+        end_of_turn_.unlink();  // KeyboardInterrupt or SystemExit: the others stay ready
         throw;
     }
     callbacks_since_poll_ += count;
@@ -199,7 +199,7 @@ void EventLoop::run_batch(CallbackList& batch) {
 
 void EventLoop::poll() {
     constexpr std::int64_t interval = 1'000'000;  // ns
-    constexpr std::int64_t most_callbacks = 64;
+    constexpr std::int64_t most_callbacks = 256;
 
     const bool may_block = ready_.empty() && !stopping_;
     TimePoint deadline = TimePoint::min();
@@ -309,13 +309,6 @@ void EventLoop::drop_callbacks(CallbackList& callbacks) noexcept {
     }
 }
 
-EventLoop& get_running_loop() {
-    EventLoop* const loop = detail::thread_state.loop;
-    if (loop == nullptr) {
-        throw RuntimeError("no running event loop");
-    }
-    return *loop;
-}
 
 std::unique_ptr<EventLoop> new_event_loop(std::string_view proactor) {
     return std::make_unique<EventLoop>(lowlevel::make_proactor(proactor));

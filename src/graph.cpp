@@ -19,31 +19,76 @@ using detail::FutureBase;
 using detail::PromiseBase;
 using detail::TaskBase;
 
-/// "asyncio::Coroutine<int> app::handler(Db&)" -> "app::handler(Db&)"
-std::string without_return_type(std::string_view name) {
-    // Up to the first blank outside of <> and () the return type is written, if it is.
+/// The opening parenthesis that the closing one at `close` belongs to.
+std::size_t matching_open(std::string_view text, std::size_t close) {
     int depth = 0;
+    for (std::size_t at = close + 1; at-- > 0;) {
+        if (text[at] == ')') {
+            ++depth;
+        } else if (text[at] == '(' && --depth == 0) {
+            return at;
+        }
+    }
+    return std::string_view::npos;
+}
+
+/// In a coroutine's body g++ calls the function by what it has made of it:
+/// "void app::handler(handler(Db&)::_ZN3app7handlerER2Db.Frame*)". This gives
+/// "void app::handler(Db&)"; of a lambda's operator(), the lambda.
+std::string without_frame(std::string name) {
+    constexpr std::string_view mark = ".Frame*)";
+    for (std::size_t at = name.find(mark); at != std::string::npos; at = name.find(mark)) {
+        const std::size_t close = at + mark.size() - 1;
+        const std::size_t open = matching_open(name, close);
+        const std::size_t mangled = name.rfind("::_Z", at);
+        if (open == std::string::npos || mangled == std::string::npos || mangled < open) {
+            break;
+        }
+        const std::string inner = name.substr(open + 1, mangled - open - 1);
+        std::string parameters;
+        if (!inner.ends_with('>')) {
+            const std::size_t last = inner.rfind(')');
+            const std::size_t first =
+                last == std::string::npos ? last : matching_open(inner, last);
+            parameters = first == std::string::npos ? "" : inner.substr(first);
+        }
+        std::string before = name.substr(0, open);
+        constexpr std::string_view call = "::operator()";
+        if (parameters.empty() && before.ends_with(call)) {
+            before.resize(before.size() - call.size());
+        }
+        name = before + parameters + name.substr(close + 1);
+    }
+    return name;
+}
+
+/// "asyncio::Coroutine<int> app::handler(Db&)" -> "app::handler(Db&)"
+std::string without_return_type(std::string name) {
+    // The return type ends at the last blank before the parameters that is outside of <> and ().
+    int depth = 0;
+    std::size_t begin = 0;
     for (std::size_t at = 0; at < name.size(); ++at) {
         const char c = name[at];
         if (c == '<' || c == '(') {
             if (c == '(' && depth == 0) {
-                break;  // the parameters: there was no return type
+                break;
             }
             ++depth;
         } else if (c == '>' || c == ')') {
             --depth;
         } else if (c == ' ' && depth == 0) {
-            return std::string(name.substr(at + 1));
+            begin = at + 1;
         }
     }
-    return std::string(name);
+    return name.substr(begin);
+}
+
+std::string readable_name(const char* function) {
+    return without_return_type(without_frame(function));
 }
 
 /// The library's own coroutines say nothing to a user.
-bool is_internal(std::string_view name) {
-    return name.find("asyncio::detail::") != std::string_view::npos &&
-           without_return_type(name).starts_with("asyncio::detail::");
-}
+bool is_internal(std::string_view name) { return name.starts_with("asyncio::detail::"); }
 
 class Capture {
 public:
@@ -69,10 +114,10 @@ private:
         for (PromiseBase* frame = task.leaf();
              frame != nullptr && graph.call_stack.size() < options_.limit;
              frame = frame->parent()) {
-            const char* const function = frame->function().function_name();
+            std::string function = readable_name(frame->site().function_name());
             if (!is_internal(function)) {
-                graph.call_stack.push_back({without_return_type(function),
-                                            frame->site().file_name(), frame->site().line()});
+                graph.call_stack.push_back(
+                    {std::move(function), frame->site().file_name(), frame->site().line()});
             }
         }
     }

@@ -13,15 +13,22 @@ namespace asyncio {
 
 namespace detail {
 
+// From one counter for all threads. Each takes a hundred at a time, so that a task does not pay for
+// an atomic operation; in a program with one thread they come without gaps.
 static std::uint64_t next_task_id() noexcept {
-    static std::atomic<std::uint64_t> last{0};
-    return last.fetch_add(1, std::memory_order_relaxed) + 1;
+    constexpr std::uint64_t share = 100;
+    static std::atomic<std::uint64_t> taken{0};
+    static constinit thread_local std::uint64_t last = 0;
+    static constinit thread_local std::uint64_t left = 0;
+    if (left == 0) {
+        last = taken.fetch_add(share, std::memory_order_relaxed);
+        left = share;
+    }
+    --left;
+    return ++last;
 }
 
 std::unique_ptr<FutureBase::Rare> TaskBase::rare_with_name(std::string_view name) {
-    if (name.empty()) {
-        return nullptr;
-    }
     auto rare = std::make_unique<Rare>();
     rare->name.emplace(name);
     return rare;
@@ -29,10 +36,8 @@ std::unique_ptr<FutureBase::Rare> TaskBase::rare_with_name(std::string_view name
 
 // The one reference of the beginning is the loop's.
 TaskBase::TaskBase(EventLoop& loop, PromiseBase& root, std::unique_ptr<Rare> rare) noexcept
-    : FutureBase(loop, Kind::task), Callback(&run_step), leaf_(&root), id_(next_task_id()) {
-    if (rare != nullptr) {
-        adopt_rare(std::move(rare));
-    }
+    : FutureBase(loop, Kind::task), Callback(&run_start), leaf_(&root), id_(next_task_id()) {
+    adopt_rare(std::move(rare));
     loop.tasks_.push_back(*this);
     loop.schedule(static_cast<Callback&>(*this));
 }
@@ -48,6 +53,20 @@ PromiseBase* TaskBase::leaf() const noexcept {
 
 // ----------------------------------------------------------------------------------- running
 
+void TaskBase::run_start(Callback& callback) {
+    auto& task = static_cast<TaskBase&>(callback);
+    task.set_function(&run_step);
+    if (!task.must_cancel_) {
+        task.step();
+        return;
+    }
+    // Cancelled before the first step: the body never runs.
+    task.must_cancel_ = false;
+    task.interrupted_ = true;
+    task.outcome().error = task.take_interrupt();
+    task.complete(*std::exchange(task.leaf_, nullptr));
+}
+
 void TaskBase::run_step(Callback& callback) { static_cast<TaskBase&>(callback).step(); }
 
 void TaskBase::run_timer(Callback& callback) {
@@ -58,29 +77,36 @@ void TaskBase::run_timer(Callback& callback) {
 
 void TaskBase::step() {
     waiter_ = nullptr;
-    if (must_cancel_) {
+    if (must_cancel_) [[unlikely]] {
         // A wait that was aborted already delivers its own, earlier error: requests are not added up.
         must_cancel_ = false;
         interrupted_ = true;
     }
     ThreadState& thread = thread_state;
-    TaskBase* const outer = std::exchange(thread.task, this);
-    PromiseBase* const outer_leaf = std::exchange(thread.leaf, leaf_);
-    PromiseBase* resumed = leaf_;
-    if (interrupted_ && !started_) {
-        // Cancelled before the first step: the body never runs.
-        outcome().error = take_interrupt();
-        thread.leaf = nullptr;
-    } else {
-        started_ = true;
-        do {
-            resumed = thread.leaf;
-            resumed->resume();
-        } while (thread.leaf != resumed && thread.leaf != nullptr);
+    PromiseBase* const resumed = leaf_;
+    thread.task = this;
+    thread.leaf = resumed;
+    resumed->resume();
+    if (thread.leaf != resumed) {
+        go_on(*resumed);
+        return;
+    }
+    thread.task = nullptr;
+    if (must_cancel_ && waiter_ != nullptr) [[unlikely]] {
+        cancel_new_wait();
+    }
+}
+
+// The trampoline: a coroutine was called, or has ended, and another one is to be resumed.
+void TaskBase::go_on(PromiseBase& before) {
+    ThreadState& thread = thread_state;
+    PromiseBase* resumed = &before;
+    while (thread.leaf != resumed && thread.leaf != nullptr) {
+        resumed = thread.leaf;
+        resumed->resume();
     }
     leaf_ = thread.leaf;
-    thread.leaf = outer_leaf;
-    thread.task = outer;
+    thread.task = nullptr;
     if (leaf_ == nullptr) {
         complete(*resumed);
     } else if (must_cancel_ && waiter_ != nullptr) {
@@ -133,10 +159,24 @@ bool TaskBase::cancel(CancelMessage message) {
     if (done()) {
         return false;
     }
+    // Tasks may also wait for each other in a circle: then one that comes by again is taken out of
+    // its wait, and the others follow (Brent's way to find the circle).
+    const TaskBase* mark = nullptr;
+    std::uint64_t steps = 0;
     for (TaskBase* task = this; task != nullptr;) {
+        if (task == mark) {
+            static_cast<Callback&>(*task).unlink();
+            task->interrupt(message);
+            task->wake();
+            break;
+        }
         constexpr std::uint64_t most_requests = (1U << 20) - 1;
         if (task->cancel_requests_ < most_requests) {
             task->cancel_requests_ = task->cancel_requests_ + 1;
+        }
+        ++steps;
+        if ((steps & (steps - 1)) == 0) {
+            mark = task;
         }
         task = task->deliver_cancel(message);
     }
@@ -220,16 +260,18 @@ void TaskBase::abandon() noexcept {
         static_cast<Callback&>(*this).unlink();
     }
     waiter_ = nullptr;
+    const PromiseBase* const outer = thread_state.abandoned;
     for (PromiseBase* frame = std::exchange(leaf_, nullptr); frame != nullptr;) {
         PromiseBase* const parent = frame->parent();
         if (parent != nullptr) {
-            frame->outcome().state = OutcomeBase::State::abandoned;
             frame->destroy();
         } else {
             destroy_root(*frame);
         }
+        thread_state.abandoned = frame;
         frame = parent;
     }
+    thread_state.abandoned = outer;
 }
 
 }  // namespace detail

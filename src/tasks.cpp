@@ -78,10 +78,8 @@ bool SleepWaiter::abort(TaskBase& task, CancelMessage message) noexcept {
     return true;
 }
 
-SleepWaiter::~SleepWaiter() {
-    if (timer_.armed()) {
-        static_cast<TaskBase&>(timer_.callback()).loop().disarm(timer_);
-    }
+void SleepWaiter::disarm() noexcept {
+    static_cast<TaskBase&>(timer_.callback()).loop().disarm(timer_);
 }
 
 // ----------------------------------------------------------------------------------- gather

@@ -31,7 +31,7 @@ public:
         bool await_ready() const noexcept { return false; }
         template <class Promise>
         void await_suspend(std::coroutine_handle<Promise> coroutine) const noexcept {
-            thread_state.leaf = coroutine.promise().parent_;
+            thread_state.leaf = coroutine.promise().parent();
         }
         void await_resume() const noexcept {}
     };
@@ -44,32 +44,24 @@ public:
     void destroy() noexcept { handle().destroy(); }
 
     /// The coroutine that awaits this one; null for a task's own.
-    [[nodiscard]] PromiseBase* parent() const noexcept { return parent_; }
-    /// Where it was made: for the function's name.
-    [[nodiscard]] const std::source_location& function() const noexcept { return function_; }
-    /// The await it is suspended at.
+    [[nodiscard]] PromiseBase* parent() const noexcept { return outcome_->awaiting; }
+    /// The await it is suspended at; the coroutine itself before the first one.
     [[nodiscard]] const std::source_location& site() const noexcept { return site_; }
     [[nodiscard]] OutcomeBase& outcome() const noexcept { return *outcome_; }
 
-    /// Who awaits it, and where its result goes.
-    void adopt(PromiseBase* parent, OutcomeBase& outcome) noexcept {
-        parent_ = parent;
-        outcome_ = &outcome;
-    }
+    /// Where its result goes, and who awaits that.
+    void adopt(OutcomeBase& outcome) noexcept { outcome_ = &outcome; }
 
 protected:
-    explicit PromiseBase(const std::source_location& function) noexcept
-        : function_(function), site_(function) {}
+    PromiseBase() = default;
     ~PromiseBase() = default;
 
     std::coroutine_handle<PromiseBase> handle() noexcept {
         return std::coroutine_handle<PromiseBase>::from_promise(*this);
     }
 
-    PromiseBase* parent_ = nullptr;
     OutcomeBase* outcome_ = nullptr;
-    std::source_location function_;
-    std::source_location site_;
+    std::source_location site_;  // one pointer, to what the compiler has laid down
 };
 
 /// Memory for a frame, with room in front of it for the control block of the task that may be made
@@ -125,6 +117,12 @@ concept Awaitable = requires(A&& a) {
     { get_awaiter(static_cast<A&&>(a)) } -> Awaiter;
 };
 
+/// What a leaf operation returns: so small that it is passed by value to await_transform, and
+/// takes no room in the frame beside the awaiter it makes.
+template <class A>
+concept Descriptor = std::is_trivially_copyable_v<A> && std::is_trivially_destructible_v<A> &&
+                     HasMemberCoAwait<A> && sizeof(A) <= 2 * sizeof(void*);
+
 /// What co_await gives.
 template <Awaitable A>
 using AwaitResult =
@@ -134,8 +132,6 @@ using AwaitResult =
 template <class T>
 class PromiseReturn : public PromiseBase {
 public:
-    using PromiseBase::PromiseBase;
-
     template <class U = T>
         requires std::convertible_to<U, T>
     void return_value(U&& value) {
@@ -146,29 +142,30 @@ public:
 template <>
 class PromiseReturn<void> : public PromiseBase {
 public:
-    using PromiseBase::PromiseBase;
-
     void return_void() noexcept { static_cast<Outcome<void>*>(outcome_)->emplace(); }
 };
 
 template <class T>
 class Promise final : public PromiseReturn<T> {
 public:
-    Promise() noexcept : PromiseReturn<T>(std::source_location{}) {}
-
-    // The name of the function is good here and nowhere else (g++ mangles it in the others).
     Coroutine<T> get_return_object(
         std::source_location function = std::source_location::current()) noexcept {
-        this->function_ = function;
         this->site_ = function;
         return Coroutine<T>(*this);
     }
 
     template <Awaitable A>
+        requires(!Descriptor<std::remove_cvref_t<A>>)
     decltype(auto) await_transform(
         A&& awaitable, std::source_location site = std::source_location::current()) {
         this->site_ = site;
         return get_awaiter(static_cast<A&&>(awaitable));
+    }
+    template <Descriptor A>
+    decltype(auto) await_transform(
+        A awaitable, std::source_location site = std::source_location::current()) {
+        this->site_ = site;
+        return get_awaiter(std::move(awaitable));
     }
 
     static void* operator new(std::size_t size) { return allocate_frame(size, task_prefix<T>); }
@@ -187,7 +184,8 @@ public:
     ChildAwaiter(const ChildAwaiter&) = delete;
     ChildAwaiter& operator=(const ChildAwaiter&) = delete;
     ~ChildAwaiter() {
-        if (child_ != nullptr && outcome_.state != OutcomeBase::State::abandoned) {
+        // A loop that closes destroys the frames of a task innermost first.
+        if (child_ != nullptr && child_ != thread_state.abandoned) {
             child_->destroy();
         }
     }
@@ -201,7 +199,8 @@ public:
     template <class P>
         requires std::derived_from<P, PromiseBase>
     void await_suspend(std::coroutine_handle<P> parent) noexcept {
-        child_->adopt(&parent.promise(), outcome_);
+        outcome_.awaiting = &parent.promise();
+        child_->adopt(outcome_);
         thread_state.leaf = child_;
     }
     T await_resume() {

@@ -58,6 +58,7 @@ struct ThreadState {
     EventLoop* loop;    // that runs
     TaskBase* task;     // whose step it is
     PromiseBase* leaf;  // of that task: the coroutine that is resumed, or is to be resumed next
+    const PromiseBase* abandoned;  // destroyed just now, while the coroutine that awaited it is
 };
 extern constinit thread_local ThreadState thread_state;
 
@@ -324,7 +325,7 @@ private:
     static void report(EventLoop* loop, const ExceptionContext& context) noexcept;
 
     void run_once();
-    void run_batch(lowlevel::CallbackList& batch);
+    void run_turn();
     void poll();
     void post_handle(detail::HandleNode& node);
     void report_callback_error(detail::HandleNode& node, std::exception_ptr error);
@@ -334,7 +335,12 @@ private:
     void drop_callbacks(lowlevel::CallbackList& callbacks) noexcept;
 
     std::unique_ptr<lowlevel::Proactor> proactor_;
+    struct EndOfTurn : lowlevel::Callback {
+        EndOfTurn() noexcept : Callback(nullptr) {}
+    };
+
     lowlevel::CallbackList ready_;
+    EndOfTurn end_of_turn_;            // behind what the turn under way runs
     lowlevel::OperationList pending_;  // to be started at the next poll
     std::unique_ptr<lowlevel::TimerHeap> timers_;
     mutable TimePoint now_{};          // as last read
@@ -359,7 +365,13 @@ private:
 };
 
 /// The loop that runs in this thread; RuntimeError if there is none.
-[[nodiscard]] EventLoop& get_running_loop();
+[[nodiscard]] inline EventLoop& get_running_loop() {
+    EventLoop* const loop = detail::thread_state.loop;
+    if (loop == nullptr) {
+        detail::raise_runtime_error("no running event loop");
+    }
+    return *loop;
+}
 
 /// A loop for this thread, not yet running; the caller owns it. `proactor` as for make_proactor().
 [[nodiscard]] std::unique_ptr<EventLoop> new_event_loop(std::string_view proactor = {});

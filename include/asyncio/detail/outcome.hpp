@@ -15,22 +15,19 @@
 
 namespace asyncio::detail {
 
-/// What is known of a result without its type.
+class PromiseBase;
+
+/// What is known of a result without its type. The awaiting coroutine is noted here and not in the
+/// promise of the awaited one, because a task, which has none, has a slot as well: each frame is
+/// eight bytes smaller.
 class OutcomeBase {
 public:
-    enum class State : std::uint8_t {
-        empty,
-        value,
-        taken,      // the value was moved out
-        abandoned,  // the coroutine that was to fill it has been destroyed
-    };
-
     OutcomeBase() = default;
     OutcomeBase(const OutcomeBase&) = delete;
     OutcomeBase& operator=(const OutcomeBase&) = delete;
 
     std::exception_ptr error;
-    State state = State::empty;
+    PromiseBase* awaiting = nullptr;  // the coroutine whose frame the slot lies in; null in a task
 
 protected:
     ~OutcomeBase() = default;
@@ -41,7 +38,7 @@ class Outcome : public OutcomeBase {
 public:
     Outcome() noexcept {}
     ~Outcome() {
-        if (state == State::value || state == State::taken) {
+        if (state_ != State::empty) {
             stored_.~Stored();
         }
     }
@@ -54,7 +51,7 @@ public:
         } else {
             ::new (static_cast<void*>(&stored_)) Stored(std::forward<U>(value));
         }
-        state = State::value;
+        state_ = State::value;
     }
 
     /// The value moved out, or the error thrown. Once.
@@ -62,7 +59,7 @@ public:
         if (error != nullptr) {
             std::rethrow_exception(error);
         }
-        state = State::taken;
+        state_ = State::taken;
         return std::move(value());
     }
 
@@ -74,7 +71,7 @@ public:
             }
             return value();
         } else {
-            if (state == State::taken) {
+            if (state_ == State::taken) {
                 raise_invalid_state("Result has been moved out already.");
             }
             return take();
@@ -93,7 +90,9 @@ private:
     // Coroutine frames are aligned as malloc aligns: what needs more lies elsewhere.
     static constexpr bool boxed = alignof(T) > 2 * sizeof(void*);
     using Stored = std::conditional_t<boxed, std::unique_ptr<T>, T>;
+    enum class State : std::uint8_t { empty, value, taken };
 
+    State state_ = State::empty;
     union {
         Stored stored_;
     };
@@ -104,7 +103,6 @@ class Outcome<T&> : public OutcomeBase {
 public:
     void emplace(T& object) noexcept {
         object_ = &object;
-        state = State::value;
     }
     T& take() { return get(); }
     T& get() {
@@ -122,7 +120,7 @@ private:
 template <>
 class Outcome<void> : public OutcomeBase {
 public:
-    void emplace() noexcept { state = State::value; }
+    void emplace() const noexcept {}
     void take() const { get(); }
     void get() const {
         if (error != nullptr) {

@@ -34,10 +34,15 @@ public:
     [[nodiscard]] const char* reason() const noexcept override { return "sleep"; }
 
 protected:
-    ~SleepWaiter();
+    ~SleepWaiter() {
+        if (timer_.armed()) {
+            disarm();
+        }
+    }
 
 private:
     void suspend(TaskBase& task);
+    void disarm() noexcept;
 
     lowlevel::Timer timer_;
     Duration delay_;

@@ -77,7 +77,8 @@ public:
     [[nodiscard]] PromiseBase* leaf() const noexcept;
     [[nodiscard]] lowlevel::Waiter* waiter() const noexcept { return waiter_; }
     [[nodiscard]] static bool is_task(const Callback& callback) noexcept {
-        return callback.function() == &run_step || callback.function() == &run_timer;
+        return callback.function() == &run_step || callback.function() == &run_start ||
+               callback.function() == &run_timer;
     }
 
     /// Destroys the frames, innermost first, of a task that will never run again.
@@ -94,9 +95,11 @@ protected:
     static std::unique_ptr<Rare> rare_with_name(std::string_view name);
 
 private:
+    static void run_start(Callback& callback);
     static void run_step(Callback& callback);
     static void run_timer(Callback& callback);
     void step();
+    void go_on(PromiseBase& before);
     void complete(PromiseBase& root);
     TaskBase* deliver_cancel(CancelMessage message);
     void cancel_new_wait();
@@ -117,7 +120,7 @@ public:
     /// Takes the coroutine over. The object lies in front of the coroutine's frame.
     static TaskImpl* make(EventLoop& loop, Coroutine<T>&& coroutine, std::string_view name) {
         static_assert(sizeof(TaskImpl) <= task_prefix<T>);
-        std::unique_ptr<Rare> rare = rare_with_name(name);
+        std::unique_ptr<Rare> rare = name.empty() ? nullptr : rare_with_name(name);
         PromiseBase* const root = coroutine.release();
         if (root == nullptr) {
             raise_awaited_again();
@@ -132,7 +135,7 @@ public:
 private:
     TaskImpl(EventLoop& loop, PromiseBase& root, std::unique_ptr<Rare> rare) noexcept
         : TaskBase(loop, root, std::move(rare)) {
-        root.adopt(nullptr, outcome_);
+        root.adopt(outcome_);
     }
     ~TaskImpl() override = default;
     void dispose() noexcept override {

@@ -57,7 +57,7 @@ private:
 
     Callback* callback_;
     std::uint64_t place_ = unarmed;  // index in the heap
-    std::uint64_t order_ = 0;        // of arming: decides between equal deadlines
+    std::uint64_t order_;            // of arming: decides between equal deadlines
 };
 
 }  // namespace asyncio::lowlevel

@@ -90,10 +90,13 @@ public:
     [[nodiscard]] T& front() const noexcept { return static_cast<T&>(*head_.next_); }
 
     void push_back(T& object) noexcept {
+        // In this order g++ cannot merge the two links into one wide store, whose halves would then
+        // be read back too soon.
         Hook& hook = object;
-        hook.prev_ = head_.prev_;
         hook.next_ = &head_;
-        head_.prev_->next_ = &hook;
+        Hook* const last = head_.prev_;
+        last->next_ = &hook;
+        hook.prev_ = last;
         head_.prev_ = &hook;
     }
 

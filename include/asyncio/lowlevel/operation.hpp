@@ -58,6 +58,8 @@ struct Buffer {
 /// proactor and must stay where they are. It completes exactly once, also when it is cancelled:
 /// then, if nothing had happened yet, with -ECANCELED. It may be started again once it runs.
 ///
+/// A descriptor that the proactor knows is closed by `close`, or by other means after `forget`:
+/// otherwise the next one of that number may wait for ever.
 /// `forget` and `close` complete what waits on the descriptor with -ECANCELED at the next poll().
 /// What is still in the loop's list of pending operations is not known yet and would meet whatever
 /// has that number by then: the loop lets a non-waiting poll() start it before it closes.
