@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+"""Checks that each file of the library includes only its own layer and those below it.
+
+Also: no cycles between headers; no header of the operating system below layer 4; preprocessor
+conditions only in detail/config.hpp and src/proactors/. The layers: docs/architecture.md.
+"""
+# SPDX-License-Identifier: MIT
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]')
+CONDITION = re.compile(r"^\s*#\s*(if|ifdef|ifndef|elif|else)\b")
+
+# A new file belongs here: its name without the ending, for a header and its source file alike.
+# What is in detail/ has the layer of the public header that includes it; src/waiter.cpp belongs to
+# lowlevel/waiter.hpp.
+LAYERS = [
+    # 0 vocabulary
+    """exceptions time contextvars log lowlevel/intrusive detail/blocks detail/config
+    detail/function""",
+    # 1 loop
+    """events lowlevel/callback lowlevel/executor lowlevel/inbox lowlevel/operation lowlevel/proactor
+    detail/handle timer_heap""",
+    # 2 tasks
+    """coroutines generators futures result tasks timeouts with lowlevel/waiter
+    detail/future_base detail/gather detail/outcome detail/shield detail/sleep detail/task
+    detail/task_base detail/wait exception_handler""",
+    # 3 coordination
+    """taskgroups locks queues graph""",
+    # 4 input and output
+    """sockets transports protocols ssl subprocess signals files threads processes""",
+    # 5 programs
+    """runners streams servers socket_streams""",
+]
+LAYER = {name: layer for layer, names in enumerate(LAYERS) for name in names.split()}
+UMBRELLA = "asyncio"
+
+
+def layer_of(name: str) -> int | None:
+    """The highest layer that the file may include; None if it is not in the table."""
+    name = name.removeprefix("src/")
+    if name.startswith("proactors/"):
+        return 1
+    if is_beside(name):
+        return len(LAYERS)
+    candidates = (name, "detail/" + name, "lowlevel/" + name)
+    return next((LAYER[candidate] for candidate in candidates if candidate in LAYER), None)
+
+
+def is_beside(name: str) -> bool:
+    return name == UMBRELLA or name.removeprefix("src/").startswith(("proactors/", "testing/"))
+
+
+def cycles(graph: dict[str, set[str]]) -> list[str]:
+    """One line for each include cycle that a depth-first walk meets."""
+    found, finished = [], set()
+
+    def visit(name: str, path: list[str]) -> None:
+        if name in path:
+            found.append("include cycle: " + " -> ".join(path[path.index(name):] + [name]))
+        elif name not in finished:
+            for target in sorted(graph.get(name, ())):
+                visit(target, path + [name])
+            finished.add(name)
+
+    for name in sorted(graph):
+        visit(name, [])
+    return found
+
+
+def main() -> int:
+    problems = []
+    headers: dict[str, set[str]] = {}
+    files = sorted((ROOT / "include/asyncio").rglob("*.hpp")) + sorted((ROOT / "src").rglob("*.?pp"))
+    for path in files:
+        shown = path.relative_to(ROOT)
+        base = ROOT if shown.parts[0] == "src" else ROOT / "include/asyncio"
+        name = path.relative_to(base).with_suffix("").as_posix()
+        layer = layer_of(name)
+        if layer is None:
+            problems.append(f"{shown}: in no layer; add it to LAYERS in tools/check_layers.py")
+            continue
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            where = f"{shown}:{number}"
+            if CONDITION.match(line) and name != "detail/config" and "proactors/" not in name:
+                problems.append(f"{where}: preprocessor condition: {line.strip()}")
+            include = INCLUDE.match(line)
+            if not include:
+                continue
+            quote, included = include.groups()
+            if included.startswith("asyncio/"):
+                target = included.removeprefix("asyncio/").removesuffix(".hpp")
+            elif quote == '"':
+                neighbour = (path.parent / included).resolve()
+                target = neighbour if neighbour.exists() else (ROOT / "src" / included)
+                target = target.relative_to(ROOT).with_suffix("").as_posix()
+            else:
+                if layer < 4 and "proactors/" not in name and not re.fullmatch("[a-z_]+", included):
+                    problems.append(f"{where}: <{included}> of the operating system, in layer {layer}")
+                continue
+            if path.suffix == ".hpp":
+                headers.setdefault(name, set()).add(target)
+            # proactors/ and testing/ are beside the layers: only what is beside them sees them.
+            if is_beside(target) and not is_beside(name):
+                problems.append(f"{where}: includes {target}, which is beside the layers")
+            elif not is_beside(target) and (layer_of(target) is None or layer_of(target) > layer):
+                problems.append(f"{where}: layer {layer} includes {target} of {layer_of(target)}")
+    problems += cycles(headers)
+    print("\n".join(problems) if problems else f"{len(files)} files, each in its layer")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
