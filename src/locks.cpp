@@ -1,0 +1,384 @@
+// locks.cpp - who is woken, and what becomes of a turn when its task is cancelled.
+//
+// SPDX-License-Identifier: MIT
+#include <asyncio/locks.hpp>
+
+#include <asyncio/log.hpp>
+
+#include <charconv>
+#include <iterator>
+
+namespace asyncio {
+
+using lowlevel::Callback;
+
+namespace detail {
+
+static std::string object_repr(const char* type, const void* object, const std::string& state,
+                               std::size_t waiters) {
+    char address[2 * sizeof(void*)];
+    const auto end = std::to_chars(std::begin(address), std::end(address),
+                                   reinterpret_cast<std::uintptr_t>(object), 16);
+    std::string text = std::string("<asyncio.locks.") + type + " object at 0x" +
+                       std::string(address, end.ptr) + " [" + state;
+    if (waiters > 0) {
+        text += ", waiters:" + std::to_string(waiters);
+    }
+    return text + "]>";
+}
+
+template <class T, class Tag>
+static std::size_t length(const lowlevel::List<T, Tag>& list) noexcept {
+    return static_cast<std::size_t>(std::distance(list.begin(), list.end()));
+}
+
+void raise_other_loop(const std::string& primitive) {
+    throw RuntimeError(primitive + " is bound to a different event loop");
+}
+
+// A frame that is destroyed with its loop may have given the lock up for the time of a wait().
+static void report_second_release(const char* primitive) noexcept {
+    if (thread_state.loop == nullptr) {
+        return;
+    }
+    log(Level::error,
+        std::string("a guard has nothing to release: somebody else released the ") + primitive);
+}
+
+// -------------------------------------------------------------------------------------- Place
+
+static std::string gone_text(const char* reason) {
+    return std::string("destroyed while a task waited in it: ") + reason;
+}
+
+void Place::throw_outcome() {
+    task_->throw_if_interrupted();
+    if (state_ == State::gone) {
+        throw RuntimeError(gone_text(reason()));
+    }
+}
+
+std::exception_ptr Place::take_outcome() {
+    if (std::exception_ptr error = task_->take_interrupt()) {
+        return error;
+    }
+    return state_ == State::gone ? std::make_exception_ptr(RuntimeError(gone_text(reason())))
+                                 : nullptr;
+}
+
+std::size_t Line::size() const noexcept {
+    return length(waiting_) + length(leaving_);
+}
+
+// --------------------------------------------------------------------------------------- Lock
+
+void LockWaiter::enter() {
+    if (!lock_.binding_.matches()) {
+        raise_other_loop(lock_.repr());
+    }
+    suspend();
+    lock_.waiters_.push_back(*this);
+    ++lock_.live_;
+}
+
+// It keeps its place until it runs: while it is the first, release() wakes nobody, and it will wake
+// the next itself. That is the order in which CPython's waiters get the lock.
+bool LockWaiter::abort(TaskBase&, CancelMessage message) noexcept {
+    if (linked()) {
+        --lock_.live_;
+    }
+    interrupt(message);
+    return true;
+}
+
+void LockWaiter::settle() noexcept {
+    if (!linked()) {
+        state_ = State::gone;
+        return;
+    }
+    drop();
+    if (!task_->interrupted()) {
+        lock_.locked_ = true;
+    } else if (!lock_.locked_) {
+        lock_.wake_first();
+    }
+}
+
+void LockWaiter::drop() noexcept {
+    unlink();
+    if (state_ != State::cancelled) {
+        --lock_.live_;
+    }
+}
+
+}  // namespace detail
+
+void Lock::wake_first() noexcept {
+    if (waiters_.empty()) {
+        return;
+    }
+    detail::Place& first = waiters_.front();
+    if (first.state_ == detail::Place::State::waiting) {
+        first.state_ = detail::Place::State::woken;
+        first.task_->wake();
+    }
+}
+
+void Lock::release_guarded() noexcept {
+    if (locked_) {
+        open();
+    } else {
+        detail::report_second_release("lock");
+    }
+}
+
+std::string Lock::repr() const {
+    return detail::object_repr("Lock", this, locked_ ? "locked" : "unlocked",
+                               detail::length(waiters_));
+}
+
+// ----------------------------------------------------------------------------------- Semaphore
+
+namespace detail {
+
+void SemaphoreWaiter::enter() {
+    if (!semaphore_.binding_.matches()) {
+        raise_other_loop(semaphore_.repr());
+    }
+    suspend();
+    semaphore_.line_.join(*this);
+}
+
+bool SemaphoreWaiter::abort(TaskBase&, CancelMessage message) noexcept {
+    if (linked()) {
+        semaphore_.line_.cancel(*this);
+    }
+    interrupt(message);
+    return true;
+}
+
+// Whoever wakes a task takes the permit for it, so that it cannot be taken away before it runs.
+void SemaphoreWaiter::settle() noexcept {
+    if (!linked()) {
+        state_ = State::gone;
+        return;
+    }
+    semaphore_.line_.leave(*this);
+    if (task_->interrupted() && state_ == State::woken) {
+        ++semaphore_.value_;
+    }
+    // Others may have had to wait behind this one although there were permits.
+    while (semaphore_.value_ > 0 && semaphore_.wake_next()) {}
+}
+
+}  // namespace detail
+
+bool Semaphore::wake_next() noexcept {
+    detail::Place* const place = line_.wake_first();
+    if (place == nullptr) {
+        return false;
+    }
+    --value_;
+    static_cast<detail::SemaphoreWaiter*>(place)->wake();
+    return true;
+}
+
+void Semaphore::release_guarded() noexcept {
+    if (value_ < bound_) {
+        release();
+    } else {
+        detail::report_second_release("semaphore");
+    }
+}
+
+std::string Semaphore::repr() const {
+    return detail::object_repr(
+        bound_ == std::numeric_limits<std::int64_t>::max() ? "Semaphore" : "BoundedSemaphore", this,
+        locked() ? "locked" : "unlocked, value:" + std::to_string(value_), line_.size());
+}
+
+// --------------------------------------------------------------------------------------- Event
+
+namespace detail {
+
+// The task is in no list any more if the primitive has been destroyed.
+bool ParkedWaiter::abort(TaskBase& task, CancelMessage message) noexcept {
+    if (static_cast<Callback&>(task).linked()) {
+        static_cast<Callback&>(task).unlink();
+    }
+    task.interrupt(message);
+    task.wake();
+    return true;
+}
+
+void EventWaiter::enter() {
+    if (!event_.binding_.matches()) {
+        raise_other_loop(event_.repr());
+    }
+    TaskBase& task = lowlevel::running_task();
+    task.park(*this);
+    event_.waiters_.push_back(task);
+}
+
+}  // namespace detail
+
+void Event::wake_all() noexcept {
+    while (!waiters_.empty()) {
+        static_cast<detail::TaskBase&>(waiters_.pop_front()).wake();
+    }
+}
+
+std::string Event::repr() const {
+    return detail::object_repr("Event", this, set_ ? "set" : "unset", detail::length(waiters_));
+}
+
+// ----------------------------------------------------------------------------------- Condition
+
+/// A call of wait(), which can ask by it whether the condition still exists.
+class Condition::Wait : public lowlevel::ListHook<> {
+public:
+    explicit Wait(lowlevel::List<Wait>& waits) noexcept { waits.push_back(*this); }
+    ~Wait() {
+        if (linked()) {
+            unlink();
+        }
+    }
+    [[nodiscard]] bool exists() const noexcept { return linked(); }
+};
+
+/// Waits to be notified, and gives the CancelledError if it is cancelled instead.
+class Condition::NoticeAwaiter final : public detail::ParkedWaiter {
+public:
+    explicit NoticeAwaiter(Condition& condition) noexcept : condition_(condition) {}
+
+    bool await_ready() const noexcept { return false; }
+    template <class P>
+    void await_suspend(std::coroutine_handle<P>) noexcept {
+        detail::TaskBase& task = lowlevel::running_task();
+        task.park(*this);
+        condition_.waiters_.push_back(task);
+    }
+    std::exception_ptr await_resume() const { return lowlevel::running_task().take_interrupt(); }
+    [[nodiscard]] const char* reason() const noexcept override { return "condition"; }
+
+private:
+    Condition& condition_;
+};
+
+Condition::~Condition() {
+    detail::empty_out(waiters_);
+    detail::empty_out(waits_);
+}
+
+Coroutine<bool> Condition::wait() {
+    if (!locked()) {
+        throw RuntimeError("cannot wait on un-acquired lock");
+    }
+    if (!binding_.matches()) {
+        detail::raise_other_loop(repr());
+    }
+    const Wait call(waits_);
+    lock_.release();
+    std::exception_ptr error = co_await detail::WaitFor<NoticeAwaiter, Condition>(*this);
+    try {
+        for (bool held = false; !held && call.exists();) {
+            const Result<bool> acquired = co_await as_result(lock_.acquire());
+            held = acquired.has_value();
+            if (!held) {
+                error = acquired.error();
+                if (!acquired.cancelled()) {
+                    break;
+                }
+            }
+        }
+    } catch (...) {
+        error = std::current_exception();  // the lock belongs to another loop
+    }
+    if (!call.exists() && error == nullptr) {
+        throw RuntimeError(detail::gone_text("condition"));
+    }
+    if (error != nullptr) {
+        if (call.exists()) {
+            // It may have been the one that was notified: somebody else is, in its place.
+            wake(1);
+        }
+        std::rethrow_exception(error);
+    }
+    co_return true;
+}
+
+void Condition::wake(int n) noexcept {
+    for (; n > 0 && !waiters_.empty(); --n) {
+        static_cast<detail::TaskBase&>(waiters_.pop_front()).wake();
+    }
+}
+
+std::string Condition::repr() const {
+    return detail::object_repr("Condition", this, locked() ? "locked" : "unlocked",
+                               detail::length(waiters_));
+}
+
+// ------------------------------------------------------------------------------------- Barrier
+
+Barrier::Barrier(int parties) : parties_(parties) {
+    if (parties < 1) {
+        detail::raise_value_error("parties must be > 0");
+    }
+}
+
+Coroutine<int> Barrier::wait() {
+    const auto held = co_await condition_.scoped();
+    const auto may_enter = [this] {
+        return state_ != State::draining && state_ != State::resetting;
+    };
+    co_await condition_.wait_for(may_enter);
+    if (state_ == State::broken) {
+        throw BrokenBarrierError("Barrier aborted");
+    }
+    const int index = count_++;
+    std::exception_ptr error;
+    if (index + 1 == parties_) {
+        state_ = State::draining;
+        condition_.notify_all();
+    } else {
+        const auto filled = [this] { return state_ != State::filling; };
+        const Result<bool> waited = co_await as_result(condition_.wait_for(filled));
+        error = waited.error();
+        if (!held) {
+            std::rethrow_exception(error);  // the barrier was destroyed
+        }
+        if (error == nullptr && state_ != State::draining) {
+            error = std::make_exception_ptr(BrokenBarrierError("Abort or reset of barrier"));
+        }
+    }
+    --count_;
+    leave();
+    if (error != nullptr) {
+        std::rethrow_exception(error);
+    }
+    co_return index;
+}
+
+// The last one out opens the barrier for those who wait outside.
+void Barrier::leave() {
+    if (count_ == 0) {
+        if (state_ == State::resetting || state_ == State::draining) {
+            state_ = State::filling;
+        }
+        condition_.notify_all();
+    }
+}
+
+Coroutine<> Barrier::reset() {
+    const auto held = co_await condition_.scoped();
+    state_ = count_ > 0 ? State::resetting : State::filling;
+    condition_.notify_all();
+}
+
+Coroutine<> Barrier::abort() {
+    const auto held = co_await condition_.scoped();
+    state_ = State::broken;
+    condition_.notify_all();
+}
+
+}  // namespace asyncio
