@@ -1,0 +1,121 @@
+// servers.hpp - Server: what listens, and the connections that it has accepted.
+//
+// Mirrors asyncio's Server (of asyncio.base_events); differences: docs/parity.md#base_events.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asyncio/coroutines.hpp>
+#include <asyncio/lowlevel/waiter.hpp>
+#include <asyncio/result.hpp>
+#include <asyncio/sockets.hpp>
+
+#include <exception>
+#include <utility>
+#include <vector>
+
+namespace asyncio {
+
+namespace detail {
+
+class ServerCore;
+
+/// A counted reference to a server.
+class ServerRef {
+public:
+    explicit ServerRef(ServerCore& core) noexcept;
+    ServerRef(const ServerRef& other) noexcept : ServerRef(*other.core_) {}
+    ServerRef& operator=(ServerRef other) noexcept {
+        std::swap(core_, other.core_);
+        return *this;
+    }
+    ~ServerRef();
+
+    ServerCore& operator*() const noexcept { return *core_; }
+    ServerCore* operator->() const noexcept { return core_; }
+
+private:
+    ServerCore* core_;
+};
+
+class [[nodiscard]] ServerClosedAwaiter final : public lowlevel::ListWaiter {
+public:
+    explicit ServerClosedAwaiter(ServerCore& core) noexcept : core_(core) {}
+    ServerClosedAwaiter(const ServerClosedAwaiter&) = delete;
+    ServerClosedAwaiter& operator=(const ServerClosedAwaiter&) = delete;
+
+    [[nodiscard]] bool await_ready() const noexcept;
+    template <class P>
+        requires std::derived_from<P, PromiseBase>
+    void await_suspend(std::coroutine_handle<P>) noexcept {
+        suspend();
+    }
+    void await_resume() const;
+    [[nodiscard]] Result<void> await_result() const;
+    [[nodiscard]] const char* reason() const noexcept override { return "server"; }
+
+private:
+    void suspend() noexcept;
+
+    ServerCore& core_;
+    bool suspended_ = false;
+};
+
+class [[nodiscard]] ServerClosed {
+public:
+    explicit ServerClosed(ServerRef server) noexcept : server_(std::move(server)) {}
+    ServerClosedAwaiter operator co_await() const noexcept { return ServerClosedAwaiter(*server_); }
+
+private:
+    ServerRef server_;
+};
+
+}  // namespace detail
+
+/// A server as start_server() makes it: a shared handle. The loop keeps what serves alive, so
+/// dropping the handle changes nothing.
+///
+///     Server server = co_await start_server(handler, "127.0.0.1", 8888);
+///     co_await server.serve_forever();
+///
+/// Used with with(), it is closed at the end, and its connections are awaited.
+///
+/// Threads: belongs to its loop's thread.
+class Server {
+public:
+    /// The listening sockets; none once it is closed.
+    [[nodiscard]] std::vector<TransportSocket> sockets() const;
+    /// Their addresses.
+    [[nodiscard]] std::vector<Address> addresses() const;
+
+    /// Listens, if it does not yet. RuntimeError if it is closed.
+    [[nodiscard]] Coroutine<> start_serving() const;
+    [[nodiscard]] bool is_serving() const noexcept;
+
+    /// Serves until it is closed, or the task is cancelled: then closes the server and its
+    /// connections, waits for them, and throws CancelledError. RuntimeError if it is closed, or
+    /// served so by another task.
+    [[nodiscard]] Coroutine<> serve_forever() const;
+
+    /// Stops listening. Connections that were accepted stay open.
+    void close() const noexcept;
+    /// Closes the connections; what was written to them is still sent.
+    void close_clients() const noexcept;
+    /// Drops the connections.
+    void abort_clients() const noexcept;
+    /// Waits until it is closed and its connections are, too.
+    [[nodiscard]] detail::ServerClosed wait_closed() const noexcept {
+        return detail::ServerClosed(core_);
+    }
+
+    [[nodiscard]] EventLoop& get_loop() const;
+
+    Server& aenter() noexcept { return *this; }
+    Coroutine<bool> aexit(std::exception_ptr error);
+
+    explicit Server(detail::ServerCore& core) noexcept : core_(core) {}
+
+private:
+    detail::ServerRef core_;
+};
+
+}  // namespace asyncio

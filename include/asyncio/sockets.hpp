@@ -1,0 +1,407 @@
+// sockets.hpp - Socket, Address, getaddrinfo(), and sock_recv() and its kin: the network without
+// streams.
+//
+// Mirrors Python's socket module as far as asyncio needs it, and the loop's sock_ methods;
+// differences: docs/parity.md#events.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asyncio/coroutines.hpp>
+#include <asyncio/lowlevel/waiter.hpp>
+#include <asyncio/result.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace asyncio {
+
+/// What kind of addresses a socket has. (The numbers of the system, AF_INET and so on, differ from
+/// one system to another.)
+enum class AddressFamily : std::uint8_t { unspecified, ipv4, ipv6, unix_, other };
+
+/// How a socket carries bytes. `any` is for getaddrinfo().
+enum class SocketType : std::uint8_t { any, stream, datagram, other };
+
+/// The address of one end of a connection: a value. Empty by default, and false then.
+///
+///     Address address("::1", 80);
+///     address.host();         // "::1"
+///     address.to_string();    // "[::1]:80"
+///
+/// Names are not looked up: that is what getaddrinfo() does.
+class Address {
+public:
+    Address() = default;
+    /// `host` is a numeric IPv4 or IPv6 address ("::1", "fe80::1%eth0"); otherwise, or if the port
+    /// is not in 0 to 65535, std::invalid_argument.
+    Address(std::string_view host, int port);
+    explicit Address(const lowlevel::SocketAddress& raw) noexcept : raw_(raw) {}
+
+    /// Of a numeric `host`, or of "127.0.0.1:80" or "[::1]:80"; nullopt if it is none.
+    [[nodiscard]] static std::optional<Address> parse(std::string_view host, int port);
+    [[nodiscard]] static std::optional<Address> parse(std::string_view text);
+
+    /// "127.0.0.1", "::1", "fe80::1%2"; the path of a Unix socket.
+    [[nodiscard]] std::string host() const;
+    /// 0 where there are no ports.
+    [[nodiscard]] int port() const noexcept;
+    [[nodiscard]] AddressFamily family() const noexcept;
+    /// "127.0.0.1:80", "[::1]:80"; the path of a Unix socket.
+    [[nodiscard]] std::string to_string() const;
+
+    explicit operator bool() const noexcept { return raw_.size != 0; }
+    friend bool operator==(const Address& a, const Address& b) noexcept;
+
+    /// As the kernel wants it.
+    [[nodiscard]] const lowlevel::SocketAddress& raw() const noexcept { return raw_; }
+
+private:
+    lowlevel::SocketAddress raw_;
+};
+
+namespace detail {
+
+class LoopIO;
+
+/// The address as Python's repr() of it: ('127.0.0.1', 80).
+[[nodiscard]] std::string python_address(const Address& address);
+
+/// A descriptor of a loop, and what can be asked of it: what Socket and TransportSocket share.
+class SocketBase {
+public:
+    /// The descriptor; -1 if there is none (any more).
+    [[nodiscard]] int fileno() const noexcept { return fd_; }
+
+    [[nodiscard]] AddressFamily family() const;
+    [[nodiscard]] SocketType type() const;
+    /// The number of the protocol: that of TCP is 6.
+    [[nodiscard]] int proto() const;
+
+    [[nodiscard]] Address getsockname() const;
+    [[nodiscard]] Address getpeername() const;
+
+    // `level` and `option` are those of <sys/socket.h> and <netinet/...>.
+    [[nodiscard]] int getsockopt(int level, int option) const;
+    void setsockopt(int level, int option, int value) const;
+    /// `how`: SHUT_RD, SHUT_WR or SHUT_RDWR of <sys/socket.h>.
+    void shutdown(int how) const;
+
+    /// The loop it belongs to; RuntimeError once that is closed.
+    [[nodiscard]] EventLoop& get_loop() const;
+
+    [[nodiscard]] LoopIO* io() const noexcept { return io_; }
+
+protected:
+    SocketBase() = default;
+    SocketBase(LoopIO* io, int fd) noexcept;
+    SocketBase(const SocketBase& other) noexcept;
+    SocketBase(SocketBase&& other) noexcept
+        : io_(std::exchange(other.io_, nullptr)), fd_(std::exchange(other.fd_, -1)) {}
+    SocketBase& operator=(const SocketBase&) = delete;
+    ~SocketBase();
+
+    void swap(SocketBase& other) noexcept {
+        std::swap(io_, other.io_);
+        std::swap(fd_, other.fd_);
+    }
+    /// Its result, or -errno.
+    std::int64_t call(lowlevel::Operation& operation) const;
+
+    LoopIO* io_ = nullptr;  // counted
+    int fd_ = -1;
+};
+
+}  // namespace detail
+
+/// The socket of a connection or server, to look at it and to set options: what Python's
+/// asyncio.TransportSocket is. It owns nothing, and means something only while what it was asked of
+/// is open.
+class TransportSocket : public detail::SocketBase {
+public:
+    explicit TransportSocket(const detail::SocketBase& socket) noexcept : SocketBase(socket) {}
+    TransportSocket(const TransportSocket&) = default;
+    TransportSocket& operator=(TransportSocket other) noexcept {
+        swap(other);
+        return *this;
+    }
+};
+
+/// Owns a socket of a loop: non-blocking, and closed in programs that are started. Movable; empty
+/// by default, and false then.
+///
+/// Closing it ends what waits on it, with OSError(ECANCELED). A Socket may outlive its loop.
+///
+/// Errors:  OSError for what the system reports.
+/// Threads: belongs to its loop's thread.
+class Socket : public detail::SocketBase {
+public:
+    Socket() = default;
+    /// A new socket of the running loop.
+    explicit Socket(AddressFamily family, SocketType type = SocketType::stream);
+    /// Takes over a descriptor for the running loop; makes it non-blocking and close-on-exec.
+    explicit Socket(int fd);
+    /// Takes over a descriptor that is so already.
+    Socket(detail::LoopIO& io, int fd) noexcept : SocketBase(&io, fd) {}
+    Socket(Socket&&) noexcept = default;
+    Socket& operator=(Socket other) noexcept {
+        swap(other);
+        return *this;
+    }
+    ~Socket() { close(); }
+
+    explicit operator bool() const noexcept { return fd_ >= 0; }
+
+    void close() noexcept;
+    /// Gives the descriptor up; what waits on it ends.
+    [[nodiscard]] int detach() noexcept;
+
+    void bind(const Address& address) const;
+    void listen(int backlog = 100) const;
+
+private:
+    void end_operations() noexcept;
+};
+
+// ------------------------------------------------------------------------------------ names
+
+/// One of the addresses of a host. Mirrors the tuples of Python's getaddrinfo().
+struct AddressInfo {
+    AddressFamily family = AddressFamily::unspecified;
+    SocketType type = SocketType::any;
+    int proto = 0;
+    std::string canonname;
+    Address address;
+};
+
+/// Keyword arguments of getaddrinfo().
+struct AddressInfoOptions {
+    AddressFamily family = AddressFamily::unspecified;  ///< unspecified: all
+    SocketType type = SocketType::any;
+    int proto = 0;
+    int flags = 0;  ///< AI_PASSIVE and others of <netdb.h>
+};
+static_assert(std::is_trivially_destructible_v<AddressInfoOptions>);
+
+/// The addresses of `host`, in the order in which to try them. A numeric address is only converted;
+/// a name is looked up in a thread of the loop's default executor. A null view for `host` stands
+/// for this machine, or for all interfaces where flags has AI_PASSIVE.
+///
+/// Cancellation: the lookup goes on and its result is dropped.
+/// Errors:       AddressInfoError (Python's socket.gaierror).
+[[nodiscard]] Coroutine<std::vector<AddressInfo>> getaddrinfo(std::string_view host, int port,
+                                                              AddressInfoOptions options = {});
+/// The same with the name of a service: "http".
+[[nodiscard]] Coroutine<std::vector<AddressInfo>> getaddrinfo(std::string_view host,
+                                                              std::string_view service,
+                                                              AddressInfoOptions options = {});
+
+// --------------------------------------------------------------------------- raw operations
+
+namespace detail {
+
+struct SocketOperations {};  // tag
+
+/// An operation of a Socket. The loop knows those that wait, so that closing the socket ends them
+/// also while they are still to be started.
+class SocketOperation : public lowlevel::OperationWaiter,
+                        public lowlevel::ListHook<SocketOperations> {
+public:
+    SocketOperation(const SocketBase& socket, lowlevel::Opcode opcode)
+        : OperationWaiter(socket.get_loop(), opcode, socket.fileno()), io_(*socket.io()) {}
+
+    template <class P>
+        requires std::derived_from<P, PromiseBase>
+    void await_suspend(std::coroutine_handle<P> coroutine) noexcept {
+        enlist();
+        OperationWaiter::await_suspend(coroutine);
+    }
+
+    [[nodiscard]] lowlevel::Operation& operation() noexcept { return *this; }
+
+protected:
+    ~SocketOperation();
+
+    /// Why there is no result: the cancellation, or the error; null if there is one.
+    [[nodiscard]] std::exception_ptr failure(const char* doing);
+    /// The task, if it had to wait.
+    [[nodiscard]] TaskBase* waiting_task() const noexcept { return task_; }
+
+private:
+    void enlist() noexcept;
+
+    LoopIO& io_;
+    TaskBase* task_ = nullptr;
+};
+
+class [[nodiscard]] RecvAwaiter final : public SocketOperation {
+public:
+    RecvAwaiter(const SocketBase& socket, std::size_t n);
+    std::string await_resume();
+    Result<std::string> await_result();
+
+private:
+    std::string received_;
+};
+
+class [[nodiscard]] RecvIntoAwaiter final : public SocketOperation {
+public:
+    RecvIntoAwaiter(const SocketBase& socket, std::span<std::byte> buffer);
+    std::size_t await_resume();
+    Result<std::size_t> await_result();
+};
+
+class [[nodiscard]] SendAllAwaiter final : public SocketOperation {
+public:
+    SendAllAwaiter(const SocketBase& socket, std::string_view bytes);
+    bool await_ready() noexcept;
+    void await_resume();
+    Result<void> await_result();
+
+private:
+    static void advance(lowlevel::Callback& callback);
+    /// Takes note of what was sent; true if that was the last of it, or an error.
+    bool account() noexcept;
+
+    EventLoop& loop_;
+    Run complete_;  // what wakes the task
+};
+
+class [[nodiscard]] ConnectAwaiter final : public SocketOperation {
+public:
+    ConnectAwaiter(const SocketBase& socket, const Address& peer);
+    bool await_ready() const noexcept { return false; }
+    void await_resume();
+    Result<void> await_result();
+
+private:
+    [[nodiscard]] std::exception_ptr connect_failure();
+
+    lowlevel::SocketAddress peer_;
+};
+
+class AcceptAwaiter;
+
+class [[nodiscard]] SockRecv {
+public:
+    SockRecv(const SocketBase& socket, std::size_t n) noexcept : socket_(socket), n_(n) {}
+    RecvAwaiter operator co_await() const { return {socket_, n_}; }
+
+private:
+    const SocketBase& socket_;
+    std::size_t n_;
+};
+
+class [[nodiscard]] SockRecvInto {
+public:
+    SockRecvInto(const SocketBase& socket, std::span<std::byte> buffer) noexcept
+        : socket_(socket), buffer_(buffer) {}
+    RecvIntoAwaiter operator co_await() const { return {socket_, buffer_}; }
+
+private:
+    const SocketBase& socket_;
+    std::span<std::byte> buffer_;
+};
+
+class [[nodiscard]] SockSendAll {
+public:
+    SockSendAll(const SocketBase& socket, std::string_view bytes) noexcept
+        : socket_(socket), bytes_(bytes) {}
+    SendAllAwaiter operator co_await() const { return {socket_, bytes_}; }
+
+private:
+    const SocketBase& socket_;
+    std::string_view bytes_;
+};
+
+class [[nodiscard]] SockConnect {
+public:
+    SockConnect(const SocketBase& socket, const Address& address) noexcept
+        : socket_(socket), address_(address) {}
+    ConnectAwaiter operator co_await() const { return {socket_, address_}; }
+
+private:
+    const SocketBase& socket_;
+    Address address_;
+};
+
+class [[nodiscard]] SockAccept {
+public:
+    explicit SockAccept(const SocketBase& socket) noexcept : socket_(socket) {}
+    AcceptAwaiter operator co_await() const;
+
+private:
+    const SocketBase& socket_;
+};
+
+}  // namespace detail
+
+/// What sock_accept() gives: `auto [connection, peer] = co_await sock_accept(listener);`.
+struct Accepted {
+    Socket socket;
+    Address address;
+};
+
+// Awaiters, which live in the awaiting coroutine. The socket, and what is passed by reference, must
+// outlive the await.
+//
+// Cancellation: the operation is ended. If it had finished after all, its result is delivered and
+//               the CancelledError comes at the next await: no byte and no connection is lost.
+// Errors:       OSError and its subclasses.
+
+/// Up to `n` bytes (and up to 256 KiB), at least one; empty only at the end.
+[[nodiscard]] inline detail::SockRecv sock_recv(const Socket& socket, std::size_t n) noexcept {
+    return {socket, n};
+}
+
+/// Receives into `buffer`; how many bytes, 0 at the end.
+[[nodiscard]] inline detail::SockRecvInto sock_recv_into(const Socket& socket,
+                                                         std::span<std::byte> buffer) noexcept {
+    return {socket, buffer};
+}
+
+/// Sends all of `bytes`. How many were sent is not known if it is cancelled or fails.
+[[nodiscard]] inline detail::SockSendAll sock_sendall(const Socket& socket,
+                                                      std::string_view bytes) noexcept {
+    return {socket, bytes};
+}
+
+/// Connects to `address`.
+[[nodiscard]] inline detail::SockConnect sock_connect(const Socket& socket,
+                                                      const Address& address) noexcept {
+    return {socket, address};
+}
+
+/// The next connection of a listening socket, and its peer's address.
+[[nodiscard]] inline detail::SockAccept sock_accept(const Socket& listener) noexcept {
+    return detail::SockAccept(listener);
+}
+
+namespace detail {
+
+class [[nodiscard]] AcceptAwaiter final : public SocketOperation {
+public:
+    explicit AcceptAwaiter(const SocketBase& listener);
+    ~AcceptAwaiter();
+    Accepted await_resume();
+    Result<Accepted> await_result();
+
+private:
+    Accepted take() noexcept;
+
+    LoopIO& io_;
+    lowlevel::SocketAddress peer_;
+    bool taken_ = false;
+};
+
+inline AcceptAwaiter SockAccept::operator co_await() const { return AcceptAwaiter(socket_); }
+
+}  // namespace detail
+
+}  // namespace asyncio

@@ -1,0 +1,601 @@
+// streams.hpp - byte streams to read and write with co_await: StreamReader, StreamWriter,
+// open_connection(), start_server().
+//
+// Mirrors Python's asyncio.streams; differences: docs/parity.md#streams.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asyncio/coroutines.hpp>
+#include <asyncio/detail/function.hpp>
+#include <asyncio/lowlevel/waiter.hpp>
+#include <asyncio/result.hpp>
+#include <asyncio/servers.hpp>
+#include <asyncio/sockets.hpp>
+#include <asyncio/tasks.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <initializer_list>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace asyncio {
+
+namespace detail {
+
+/// Who keeps a stream's memory. Its handles (a reader, a writer) are counted besides: when the last
+/// one is gone the stream is closed, though it may still have to send what was written.
+class StreamCount {
+public:
+    StreamCount(const StreamCount&) = delete;
+    StreamCount& operator=(const StreamCount&) = delete;
+
+    void retain() noexcept { ++references_; }
+    void release() noexcept {
+        if (--references_ == 0) {
+            destroy();
+        }
+    }
+    void add_handle() noexcept {
+        ++handles_;
+        retain();
+    }
+    void drop_handle() noexcept;
+
+protected:
+    StreamCount() = default;
+    virtual ~StreamCount() = default;
+    virtual void destroy() noexcept = 0;
+    /// There is no handle any more.
+    virtual void abandoned() noexcept = 0;
+
+private:
+    std::uint32_t references_ = 0;
+    std::uint32_t handles_ = 0;
+};
+
+/// A reader's or writer's part in its stream.
+class StreamHandle {
+public:
+    explicit StreamHandle(StreamCount& count) noexcept : count_(&count) { count.add_handle(); }
+    StreamHandle(StreamHandle&& other) noexcept : count_(std::exchange(other.count_, nullptr)) {}
+    StreamHandle& operator=(StreamHandle other) noexcept {
+        std::swap(count_, other.count_);
+        return *this;
+    }
+    ~StreamHandle();
+    [[nodiscard]] StreamCount& get() const {
+        if (count_ == nullptr) {
+            raise_runtime_error("this stream was moved from");
+        }
+        return *count_;
+    }
+
+private:
+    StreamCount* count_;
+};
+
+/// Keeps the stream of an operation that was asked for, whatever becomes of the handles.
+class StreamKeep {
+public:
+    explicit StreamKeep(StreamCount& count) noexcept : count_(&count) { count.retain(); }
+    StreamKeep(const StreamKeep& other) noexcept : StreamKeep(*other.count_) {}
+    StreamKeep& operator=(const StreamKeep&) = delete;
+    ~StreamKeep() { count_->release(); }
+    [[nodiscard]] StreamCount& get() const noexcept { return *count_; }
+
+private:
+    StreamCount* count_;
+};
+
+class Stream;
+
+/// One or more separators.
+class Separators {
+public:
+    explicit Separators(std::string_view only) : first_(only), count_(1) {}
+    explicit Separators(std::vector<std::string> all);
+
+    [[nodiscard]] std::size_t count() const noexcept { return count_; }
+    /// There is one, and none is empty.
+    [[nodiscard]] bool valid() const noexcept;
+    [[nodiscard]] std::string_view operator[](std::size_t index) const noexcept {
+        return index == 0 ? first_ : more_[index - 1];
+    }
+
+private:
+    std::string first_;
+    std::vector<std::string> more_;
+    std::size_t count_;
+};
+
+enum class ReadKind : std::uint8_t { some, into, exactly, all, until, line };
+
+/// A task that reads, and what it is to get. What is received goes to the stream's buffer, and from
+/// there to the task when it runs; so whatever happens to the task, no byte is lost.
+class ReadWaiter : public lowlevel::Waiter {
+public:
+    ReadWaiter(const ReadWaiter&) = delete;
+    ReadWaiter& operator=(const ReadWaiter&) = delete;
+
+    [[nodiscard]] bool await_ready() { return ready(); }
+    template <class P>
+        requires std::derived_from<P, PromiseBase>
+    void await_suspend(std::coroutine_handle<P>) noexcept {
+        suspend();
+    }
+    bool abort(TaskBase& task, lowlevel::CancelMessage message) noexcept override;
+    [[nodiscard]] const char* reason() const noexcept override { return "read"; }
+
+protected:
+    ReadWaiter(StreamCount& stream, ReadKind kind, std::size_t wanted) noexcept;
+    ReadWaiter(StreamCount& stream, ReadKind kind, const Separators& separators) noexcept;
+    ReadWaiter(StreamCount& stream, std::span<std::byte> into) noexcept;
+    ~ReadWaiter();
+
+    std::string take();
+    std::size_t take_into();
+
+private:
+    friend class Stream;
+
+    enum class State : std::uint8_t {
+        begun,
+        invalid,  // its separators are
+        refused,  // another task reads
+        failed,   // the stream has an exception
+        waiting,
+        woken,
+    };
+    enum class Match : std::uint8_t { none, found, over_limit };
+
+    bool ready();
+    void suspend() noexcept;
+    void finish();
+    [[nodiscard]] bool satisfied();
+    [[nodiscard]] Match search();
+    std::string take_line();
+    std::string take_until();
+
+    Stream& stream_;
+    TaskBase* task_ = nullptr;
+    std::size_t wanted_ = 0;  // of `until` and `line`, once it was found: where the separator ends
+    std::size_t offset_ = 0;  // where it begins, or where to go on searching; of `into`: how many
+                              // bytes are in place
+    union {
+        const Separators* separators_;
+        std::byte* into_;
+    };
+    ReadKind kind_;
+    State state_ = State::begun;
+    bool found_ = false;
+};
+
+class [[nodiscard]] ReadAwaiter final : public ReadWaiter {
+public:
+    ReadAwaiter(StreamCount& stream, ReadKind kind, std::size_t wanted) noexcept
+        : ReadWaiter(stream, kind, wanted) {}
+    ReadAwaiter(StreamCount& stream, ReadKind kind, const Separators& separators) noexcept
+        : ReadWaiter(stream, kind, separators) {}
+    std::string await_resume() { return take(); }
+};
+
+class [[nodiscard]] ReadIntoAwaiter final : public ReadWaiter {
+public:
+    ReadIntoAwaiter(StreamCount& stream, std::span<std::byte> into) noexcept
+        : ReadWaiter(stream, into) {}
+    std::size_t await_resume() { return take_into(); }
+};
+
+class [[nodiscard]] NextLineAwaiter final : public ReadWaiter {
+public:
+    explicit NextLineAwaiter(StreamCount& stream) noexcept;
+    std::optional<std::string> await_resume();
+};
+
+class [[nodiscard]] Read {
+public:
+    Read(StreamCount& stream, ReadKind kind, std::size_t wanted) noexcept
+        : stream_(stream), wanted_(wanted), kind_(kind) {}
+    ReadAwaiter operator co_await() const noexcept { return {stream_.get(), kind_, wanted_}; }
+
+private:
+    StreamKeep stream_;
+    std::size_t wanted_;
+    ReadKind kind_;
+};
+
+class [[nodiscard]] ReadInto {
+public:
+    ReadInto(StreamCount& stream, std::span<std::byte> into) noexcept
+        : stream_(stream), into_(into) {}
+    ReadIntoAwaiter operator co_await() const noexcept { return {stream_.get(), into_}; }
+
+private:
+    StreamKeep stream_;
+    std::span<std::byte> into_;
+};
+
+class [[nodiscard]] ReadUntil {
+public:
+    ReadUntil(StreamCount& stream, Separators separators)
+        : stream_(stream), separators_(std::move(separators)) {}
+    ReadAwaiter operator co_await() const noexcept {
+        return {stream_.get(), ReadKind::until, separators_};
+    }
+
+private:
+    StreamKeep stream_;
+    Separators separators_;
+};
+
+class [[nodiscard]] ReadLine {
+public:
+    explicit ReadLine(StreamCount& stream) noexcept : stream_(stream) {}
+    ReadAwaiter operator co_await() const noexcept;
+
+private:
+    StreamKeep stream_;
+};
+
+class [[nodiscard]] NextLine {
+public:
+    explicit NextLine(StreamCount& stream) noexcept : stream_(stream) {}
+    NextLineAwaiter operator co_await() const noexcept { return NextLineAwaiter(stream_.get()); }
+
+private:
+    StreamKeep stream_;
+};
+
+/// Waits until the peer has taken enough of what was written.
+class [[nodiscard]] DrainAwaiter final : public lowlevel::ListWaiter {
+public:
+    explicit DrainAwaiter(StreamCount& connection) noexcept : connection_(connection) {}
+    DrainAwaiter(const DrainAwaiter&) = delete;
+    DrainAwaiter& operator=(const DrainAwaiter&) = delete;
+
+    [[nodiscard]] bool await_ready() noexcept;
+    template <class P>
+        requires std::derived_from<P, PromiseBase>
+    void await_suspend(std::coroutine_handle<P>) noexcept {
+        suspend();
+    }
+    void await_resume();
+    [[nodiscard]] const char* reason() const noexcept override { return "drain"; }
+
+private:
+    friend class Connection;
+    enum class State : std::uint8_t { begun, yielded, parked, lost };
+
+    void suspend() noexcept;
+
+    StreamCount& connection_;
+    State state_ = State::begun;
+};
+
+class [[nodiscard]] Drain {
+public:
+    explicit Drain(StreamCount& connection) noexcept : connection_(connection) {}
+    DrainAwaiter operator co_await() const noexcept { return DrainAwaiter(connection_.get()); }
+
+private:
+    StreamKeep connection_;
+};
+
+class [[nodiscard]] WaitClosedAwaiter final : public lowlevel::ListWaiter {
+public:
+    explicit WaitClosedAwaiter(StreamCount& connection) noexcept : connection_(connection) {}
+    WaitClosedAwaiter(const WaitClosedAwaiter&) = delete;
+    WaitClosedAwaiter& operator=(const WaitClosedAwaiter&) = delete;
+
+    [[nodiscard]] bool await_ready() const noexcept;
+    template <class P>
+        requires std::derived_from<P, PromiseBase>
+    void await_suspend(std::coroutine_handle<P>) noexcept {
+        suspend();
+    }
+    void await_resume() const;
+    [[nodiscard]] const char* reason() const noexcept override { return "wait_closed"; }
+
+private:
+    void suspend() noexcept;
+
+    StreamCount& connection_;
+    bool suspended_ = false;
+};
+
+class [[nodiscard]] WaitClosed {
+public:
+    explicit WaitClosed(StreamCount& connection) noexcept : connection_(connection) {}
+    WaitClosedAwaiter operator co_await() const noexcept {
+        return WaitClosedAwaiter(connection_.get());
+    }
+
+private:
+    StreamKeep connection_;
+};
+
+inline constexpr std::size_t default_stream_limit = std::size_t{64} * 1024;
+
+}  // namespace detail
+
+/// The receiving half of a connection.
+///
+///     std::string line = co_await reader.readline();    // "" at the end
+///     while (auto line = co_await reader.next()) { ... }
+///
+/// Bytes are received while a task reads, as many as are there; what it did not ask for stays in
+/// the buffer for the next read. (CPython receives in the background, up to twice the limit. So
+/// here the end of the stream, or that it was reset, is found by the next read or write.)
+///
+/// Only one task may read at a time; a second one gets RuntimeError, as in Python.
+/// Cancellation: a cancelled read consumes nothing: what has arrived stays in the buffer.
+/// Units:    sizes and `limit` are bytes; `limit` (64 KiB) bounds readuntil() and readline(), not
+///           read().
+/// Errors:   IncompleteReadError if the stream ends inside what was asked for (it carries the
+///           partial data); LimitOverrunError, of readline() std::invalid_argument (ValueError), if
+///           there is no separator within `limit`; OSError for what the system reports. After an
+///           error every read reports it again.
+/// Threads:  belongs to its loop's thread.
+class StreamReader {
+public:
+    /// A reader that is fed by hand, for tests. std::invalid_argument if `limit` is 0.
+    explicit StreamReader(std::size_t limit = detail::default_stream_limit);
+
+    /// Up to `n` bytes, at least one; empty only at the end of the stream (or if `n` is 0). With
+    /// a negative `n`, everything up to the end.
+    [[nodiscard]] detail::Read read(std::ptrdiff_t n = -1) {
+        return {stream(), n < 0 ? detail::ReadKind::all : detail::ReadKind::some,
+                n < 0 ? 0 : static_cast<std::size_t>(n)};
+    }
+    /// The same into memory of the caller's, without an allocation; how many bytes.
+    [[nodiscard]] detail::ReadInto read_into(std::span<std::byte> buffer) {
+        return {stream(), buffer};
+    }
+    [[nodiscard]] detail::ReadInto read_into(std::span<char> buffer) {
+        return {stream(), std::as_writable_bytes(buffer)};
+    }
+    /// Exactly `n` bytes, or IncompleteReadError.
+    [[nodiscard]] detail::Read readexactly(std::ptrdiff_t n) {
+        if (n < 0) {
+            detail::raise_value_error("readexactly size can not be less than zero");
+        }
+        return {stream(), detail::ReadKind::exactly, static_cast<std::size_t>(n)};
+    }
+    /// Up to and including the next newline; what there is if the stream ends before.
+    [[nodiscard]] detail::ReadLine readline() { return detail::ReadLine(stream()); }
+    /// Up to and including the first of the separators that ends first; IncompleteReadError if the
+    /// stream ends before.
+    [[nodiscard]] detail::ReadUntil readuntil(std::string_view separator = "\n") {
+        return {stream(), detail::Separators(separator)};
+    }
+    template <std::convertible_to<std::string_view>... More>
+    [[nodiscard]] detail::ReadUntil readuntil(std::string_view first, std::string_view second,
+                                              const More&... more) {
+        return readuntil(std::vector<std::string>{
+            std::string(first), std::string(second), std::string(std::string_view(more))...});
+    }
+    [[nodiscard]] detail::ReadUntil readuntil(std::vector<std::string> separators) {
+        return {stream(), detail::Separators(std::move(separators))};
+    }
+    /// The next line, with its newline; nullopt at the end.
+    [[nodiscard]] detail::NextLine next() { return detail::NextLine(stream()); }
+
+    /// Has the end been received, and everything been read?
+    [[nodiscard]] bool at_eof() const;
+
+    // What feeds a reader does: connections, and tests.
+    void feed_data(std::string_view data);
+    void feed_eof();
+    void set_exception(std::exception_ptr error);
+    template <class E>
+        requires(!std::is_same_v<std::decay_t<E>, std::exception_ptr>)
+    void set_exception(E&& error) {
+        set_exception(std::make_exception_ptr(std::forward<E>(error)));
+    }
+    /// The exception that reads throw; null if there is none.
+    [[nodiscard]] std::exception_ptr exception() const;
+
+    explicit StreamReader(detail::StreamCount& stream) noexcept : handle_(stream) {}
+
+private:
+    [[nodiscard]] detail::StreamCount& stream() const { return handle_.get(); }
+
+    detail::StreamHandle handle_;
+};
+
+/// Keyword arguments of StreamWriter::set_write_buffer_limits().
+struct WriteBufferLimits {
+    std::optional<std::size_t> high = std::nullopt;  ///< default: 64 KiB, or 4 times `low`
+    std::optional<std::size_t> low = std::nullopt;   ///< default: a quarter of `high`
+};
+static_assert(std::is_trivially_destructible_v<WriteBufferLimits>);
+
+/// The sending half of a connection.
+///
+///     writer.write("hello\n");
+///     co_await writer.drain();
+///     writer.close();
+///     co_await writer.wait_closed();
+///
+/// write() never waits: it sends what the system takes and keeps the rest. drain() waits while more
+/// is kept than the high-water mark (64 KiB), until it is less than the low one (16 KiB).
+///
+/// Destroying reader and writer without close() closes the connection, too; what was written is
+/// still sent.
+///
+/// Errors:  a connection that is lost is reported by drain() and wait_closed(), and by reads:
+///          ConnectionResetError, BrokenPipeError or another OSError. Writing to a connection that
+///          is closed or lost does nothing (and is logged from the fifth time on).
+/// Threads: belongs to its loop's thread.
+class StreamWriter {
+public:
+    /// The bytes are taken at once; what holds them may be changed after the call. RuntimeError
+    /// after write_eof().
+    void write(std::string_view bytes);
+    void write(std::span<const std::byte> bytes) {
+        write(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+    }
+    /// The same as a write() of each, with fewer system calls.
+    template <class Lines>
+        requires(!std::convertible_to<const Lines&, std::string_view>)
+    void writelines(const Lines& lines) {
+        std::vector<std::string_view> views;
+        for (const auto& line : lines) {
+            views.emplace_back(line);
+        }
+        write_all(views);
+    }
+    void writelines(std::initializer_list<std::string_view> lines) { write_all(lines); }
+
+    /// Waits until enough is sent for more to be written. Any number of tasks may.
+    [[nodiscard]] detail::Drain drain() { return detail::Drain(connection()); }
+
+    /// Ends the stream that the peer reads, after what was written; reading goes on.
+    void write_eof();
+    [[nodiscard]] bool can_write_eof() const;
+
+    /// Closes the connection after what was written is sent. Reading ends.
+    void close();
+    [[nodiscard]] bool is_closing() const;
+    /// Waits until it is closed; throws what it was lost by.
+    [[nodiscard]] detail::WaitClosed wait_closed() { return detail::WaitClosed(connection()); }
+    /// Closes the connection at once, without sending the rest.
+    void abort();
+
+    /// "peername", "sockname" and "socket" as text; nullopt for what there is not.
+    [[nodiscard]] std::optional<std::string> get_extra_info(std::string_view name) const;
+    [[nodiscard]] Address peername() const;
+    [[nodiscard]] Address sockname() const;
+    [[nodiscard]] TransportSocket socket() const;
+
+    // What Python has on `writer.transport`.
+    void set_write_buffer_limits(WriteBufferLimits limits = {});
+    /// The low and the high one.
+    [[nodiscard]] std::pair<std::size_t, std::size_t> get_write_buffer_limits() const;
+    [[nodiscard]] std::size_t get_write_buffer_size() const;
+
+    explicit StreamWriter(detail::StreamCount& connection) noexcept : handle_(connection) {}
+
+private:
+    [[nodiscard]] detail::StreamCount& connection() const { return handle_.get(); }
+    void write_all(std::span<const std::string_view> views);
+
+    detail::StreamHandle handle_;
+};
+
+/// What open_connection() gives: `auto [reader, writer] = co_await open_connection(...);`.
+struct StreamPair {
+    StreamReader reader;
+    StreamWriter writer;
+};
+
+/// Keyword arguments of open_connection().
+struct OpenConnectionOptions {
+    std::size_t limit = detail::default_stream_limit;       ///< of the reader
+    AddressFamily family = AddressFamily::unspecified;
+    int flags = 0;                                          ///< of getaddrinfo()
+    std::string_view local_host = {};                       ///< to bind the socket to
+    int local_port = 0;
+};
+static_assert(std::is_trivially_destructible_v<OpenConnectionOptions>);
+
+/// Connects to a TCP server; tries all addresses of `host`, one after the other.
+///
+/// Cancellation: the connection that is being made is closed.
+/// Errors:       AddressInfoError; if no address can be connected to, the OSError of the only one,
+///               or one that tells them all.
+[[nodiscard]] Coroutine<StreamPair> open_connection(std::string_view host, int port,
+                                                    OpenConnectionOptions options = {});
+
+/// Streams over a socket that is connected already; of the options, `limit` counts.
+[[nodiscard]] Coroutine<StreamPair> open_connection(Socket socket,
+                                                    OpenConnectionOptions options = {});
+
+/// Keyword arguments of start_server().
+struct StartServerOptions {
+    std::size_t limit = detail::default_stream_limit;  ///< of the readers
+    AddressFamily family = AddressFamily::unspecified;
+    int backlog = 100;                                 ///< connections that wait to be accepted
+    bool reuse_address = true;
+    bool reuse_port = false;
+    bool keep_alive = false;
+    bool start_serving = true;
+};
+static_assert(std::is_trivially_destructible_v<StartServerOptions>);
+
+namespace detail {
+
+/// Begins to serve a client; the future of what serves it, empty if that is done.
+using StartClient = UniqueFunction<AnyFuture(EventLoop&, StreamReader, StreamWriter)>;
+
+template <class Handler>
+StartClient make_start_client(Handler&& handler) {
+    using H = std::decay_t<Handler>;
+    return [handler = H(std::forward<Handler>(handler))](
+               EventLoop& loop, StreamReader reader, StreamWriter writer) mutable -> AnyFuture {
+        using R = std::invoke_result_t<H&, StreamReader, StreamWriter>;
+        if constexpr (std::is_base_of_v<AnyFuture, std::remove_cvref_t<R>>) {
+            return handler(std::move(reader), std::move(writer));
+        } else if constexpr (Awaitable<R>) {
+            return loop.create_task(handler(std::move(reader), std::move(writer)));
+        } else {
+            static_cast<void>(handler(std::move(reader), std::move(writer)));
+            return {};
+        }
+    };
+}
+
+/// No host: all interfaces.
+[[nodiscard]] Coroutine<Server> start_stream_server(StartClient start,
+                                                    std::vector<std::string> hosts, int port,
+                                                    StartServerOptions options);
+
+template <class Handler>
+concept ClientHandler = std::copy_constructible<std::decay_t<Handler>> &&
+                        std::is_invocable_v<std::decay_t<Handler>&, StreamReader, StreamWriter>;
+
+}  // namespace detail
+
+/// Starts a TCP server. `handler(StreamReader, StreamWriter)` is called for each connection: a
+/// coroutine, which runs as a task of its own, or a plain function. It is kept as long as it is
+/// needed. An exception that leaves it goes to the exception handler and closes the connection.
+///
+///     Coroutine<> echo(StreamReader reader, StreamWriter writer) { ... }
+///     Server server = co_await start_server(echo, "127.0.0.1", 8888);
+///
+/// An empty `host` stands for all interfaces, IPv4 and IPv6; `port` 0 for a port that is free on
+/// all of them (server.addresses() tells).
+///
+/// Errors: AddressInfoError, OSError. If one address cannot be bound, none is.
+template <detail::ClientHandler Handler>
+[[nodiscard]] Coroutine<Server> start_server(Handler&& handler, std::string_view host, int port,
+                                             StartServerOptions options = {}) {
+    std::vector<std::string> hosts;
+    if (!host.empty()) {
+        hosts.emplace_back(host);
+    }
+    return detail::start_stream_server(detail::make_start_client(std::forward<Handler>(handler)),
+                                       std::move(hosts), port, options);
+}
+template <detail::ClientHandler Handler>
+[[nodiscard]] Coroutine<Server> start_server(Handler&& handler, std::nullptr_t, int port,
+                                             StartServerOptions options = {}) {
+    return start_server(std::forward<Handler>(handler), std::string_view(), port, options);
+}
+/// On several hosts.
+template <detail::ClientHandler Handler>
+[[nodiscard]] Coroutine<Server> start_server(Handler&& handler, std::vector<std::string> hosts,
+                                             int port, StartServerOptions options = {}) {
+    return detail::start_stream_server(detail::make_start_client(std::forward<Handler>(handler)),
+                                       std::move(hosts), port, options);
+}
+
+}  // namespace asyncio

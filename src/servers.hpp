@@ -1,0 +1,89 @@
+// servers.hpp - what listens: ServerCore, whatever becomes of the connections.
+//
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asyncio/lowlevel/waiter.hpp>
+#include <asyncio/sockets.hpp>
+
+#include "sockets.hpp"
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace asyncio::detail {
+
+/// A connection of a server's, as the server sees it. Attached until it is lost.
+class ServerClient : public lowlevel::ListHook<ServerClient> {
+public:
+    // Neither detaches it at once.
+    virtual void close_client() noexcept = 0;
+    virtual void abort_client() noexcept = 0;
+
+protected:
+    ServerClient() = default;
+    ~ServerClient() = default;
+};
+
+/// Listens on some sockets, accepts, and knows the connections that are open. Counted: by handles,
+/// by its clients, and by itself as long as it listens.
+class ServerCore : public LoopResource {
+public:
+    ServerCore(LoopIO& io, int backlog) noexcept;
+    ServerCore(const ServerCore&) = delete;
+    ServerCore& operator=(const ServerCore&) = delete;
+
+    void retain() noexcept { ++references_; }
+    void release() noexcept {
+        if (--references_ == 0) {
+            delete this;
+        }
+    }
+
+    /// Before it serves: one more socket, bound.
+    void add(Socket socket);
+
+    void start_serving();
+    void close() noexcept;
+    void close_clients() noexcept;
+    void abort_clients() noexcept;
+    void loop_closed() noexcept override;
+
+    [[nodiscard]] bool serving() const noexcept { return serving_; }
+    [[nodiscard]] bool closed() const noexcept { return closed_; }
+    /// Closed, and all connections too.
+    [[nodiscard]] bool finished() const noexcept { return closed_ && clients_.empty(); }
+    [[nodiscard]] EventLoop& loop() const;
+    [[nodiscard]] LoopIO& io() const noexcept { return io_; }
+    [[nodiscard]] std::vector<TransportSocket> sockets() const;
+    /// As Python's repr() of it.
+    [[nodiscard]] std::string description() const;
+
+    void attach(ServerClient& client) noexcept { clients_.push_back(client); }
+    void detach(ServerClient& client) noexcept;
+
+    lowlevel::WaitList closed_waiters;   // in wait_closed()
+    lowlevel::WaitList forever_waiters;  // in serve_forever(), one at most
+    bool served_forever = false;
+
+protected:
+    virtual ~ServerCore();
+
+    /// A connection has come. What this throws is reported.
+    virtual void accepted(Socket socket, const lowlevel::SocketAddress& peer) = 0;
+
+private:
+    class Listener;
+
+    LoopIO& io_;
+    std::vector<std::unique_ptr<Listener>> listeners_;
+    lowlevel::List<ServerClient, ServerClient> clients_;
+    std::size_t references_ = 0;
+    int backlog_;
+    bool serving_ = false;
+    bool closed_ = false;
+};
+
+}  // namespace asyncio::detail

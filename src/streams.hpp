@@ -1,0 +1,133 @@
+// streams.hpp - what readers and writers share: Stream, which can be read, and Connection, which
+// can be written, too. What carries the bytes is for their subclasses to know.
+//
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asyncio/streams.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace asyncio::detail {
+
+/// The receiving half: a buffer, and the task that waits for it to be filled.
+class Stream : public StreamCount {
+public:
+    /// ValueError if `limit` is 0.
+    explicit Stream(std::size_t limit);
+
+    void feed_data(std::string_view data);
+    void feed_eof();
+    void set_exception(std::exception_ptr error);
+
+    [[nodiscard]] const std::exception_ptr& exception() const noexcept { return exception_; }
+    [[nodiscard]] bool ended() const noexcept { return ended_; }
+    [[nodiscard]] std::size_t limit() const noexcept { return limit_; }
+    /// What was received and not yet read.
+    [[nodiscard]] std::string_view buffered() const noexcept {
+        return std::string_view(buffer_).substr(begin_);
+    }
+
+    // ---- for the task that reads
+    [[nodiscard]] ReadWaiter* reader() const noexcept { return reader_; }
+    void set_reader(ReadWaiter* reader) noexcept { reader_ = reader; }
+    std::string take(std::size_t n);
+    std::string take_all() { return take(buffered().size()); }
+    void discard(std::size_t n) noexcept;
+    void put_back(std::string_view data);
+    void wake(ReadWaiter& reader) noexcept;
+
+    /// `reader` is not satisfied: receives what is there without waiting. True if that was
+    /// something: bytes, the end or an error.
+    virtual bool receive(ReadWaiter& reader) {
+        static_cast<void>(reader);
+        return false;
+    }
+    /// The reader waits: it is to be fed as soon as something arrives.
+    virtual void want_data() noexcept {}
+
+protected:
+    // Of the reader, for those who receive; there must be one.
+
+    /// Memory of the reader's own to receive into, if it is worth while; empty otherwise.
+    [[nodiscard]] std::span<char> direct(const ReadWaiter& reader) const noexcept;
+    void fed_directly(ReadWaiter& reader, std::size_t n) noexcept;
+    /// How many bytes to receive at once, where up to `most` can be.
+    [[nodiscard]] static std::size_t receive_size(const ReadWaiter& reader,
+                                                  std::size_t most) noexcept;
+    /// Does it still wait, and needs more?
+    [[nodiscard]] bool reader_waits() const noexcept;
+
+private:
+    void notify();
+
+    std::string buffer_;
+    std::size_t begin_ = 0;  // of what is still to be read
+    std::size_t limit_;
+    std::exception_ptr exception_;
+    ReadWaiter* reader_ = nullptr;  // that waits, or was woken and has not run yet
+    bool ended_ = false;
+};
+
+/// Both halves: adds flow control, and the end.
+///
+/// As in CPython closing and being lost are two things: a connection that is being closed still
+/// sends what is left; it is lost, in a turn of its own, when it is done with.
+class Connection : public Stream {
+public:
+    using Stream::Stream;
+
+    virtual void write(std::string_view bytes) = 0;
+    virtual void write_all(std::span<const std::string_view> views) = 0;
+    virtual void write_eof() = 0;
+    [[nodiscard]] virtual bool can_write_eof() const noexcept = 0;
+    virtual void close() noexcept = 0;
+    virtual void abort() noexcept = 0;
+    [[nodiscard]] virtual std::size_t write_buffer_size() const noexcept = 0;
+    [[nodiscard]] virtual Address peername() const = 0;
+    [[nodiscard]] virtual Address sockname() const = 0;
+    [[nodiscard]] virtual TransportSocket socket() const = 0;
+
+    [[nodiscard]] bool closing() const noexcept { return closing_; }
+    [[nodiscard]] bool lost() const noexcept { return lost_; }
+    [[nodiscard]] const std::exception_ptr& lost_by() const noexcept { return lost_by_; }
+
+    void set_write_buffer_limits(WriteBufferLimits limits);
+    [[nodiscard]] std::pair<std::size_t, std::size_t> write_buffer_limits() const noexcept {
+        return {low_, high_};
+    }
+
+    // ---- for tasks that wait
+    [[nodiscard]] bool paused() const noexcept { return paused_; }
+    lowlevel::WaitList drain_waiters;
+    lowlevel::WaitList closed_waiters;
+
+protected:
+    /// The write buffer has grown, or shrunk.
+    void check_high_water() noexcept;
+    void check_low_water() noexcept;
+    /// The end: everybody who waits is told.
+    void set_lost(std::exception_ptr error);
+    /// The end of the loop: nobody is there to be told.
+    void set_lost_silently() noexcept { lost_ = true; }
+    /// Something was written in vain.
+    void dropped_write() noexcept;
+
+    bool closing_ = false;
+    std::uint8_t in_vain_ = 0;  // writes since it was closed or lost, and the loss itself
+
+private:
+    bool paused_ = false;
+    bool lost_ = false;
+    std::exception_ptr lost_by_;
+    std::size_t low_ = std::size_t{16} * 1024;
+    std::size_t high_ = std::size_t{64} * 1024;
+};
+
+}  // namespace asyncio::detail
