@@ -142,7 +142,7 @@ bool EventLoop::exists(const EventLoop* loop) noexcept {
 
 // --------------------------------------------------------------------------------- running
 
-void EventLoop::run_forever() {
+void EventLoop::check_runnable() const {
     check_usable();
     if (running_) {
         throw RuntimeError("This event loop is already running");
@@ -150,6 +150,10 @@ void EventLoop::run_forever() {
     if (detail::thread_state.loop != nullptr) {
         throw RuntimeError("Cannot run the event loop while another loop is running");
     }
+}
+
+void EventLoop::run_forever() {
+    check_runnable();
     struct Running {
         EventLoop& loop;
         ~Running() {
@@ -165,24 +169,25 @@ void EventLoop::run_forever() {
     } while (!stopping_);
 }
 
+// What a signal handler posted, for whoever goes away before the loop runs again.
+void EventLoop::take_posted() noexcept { inbox_.take(ready_); }
+
 // A turn asks the kernel only when nothing is ready, or about every millisecond: asking costs
 // fifty times a switch between tasks. How many callbacks make a millisecond is measured between
 // two polls, so that slow callbacks are counted as what they are.
 void EventLoop::run_once() {
-    if (!inbox_.empty()) {
+    if (!inbox_.empty()) [[unlikely]] {
         inbox_.take(ready_);
     }
-    timers_->move_due(now_, ready_);
-    if (ready_.empty() || callbacks_since_poll_ >= callbacks_per_poll_) {
+    if (next_due_ <= now_) [[unlikely]] {
+        move_due_timers();
+    }
+    if (ready_.empty() || callbacks_since_poll_ >= callbacks_per_poll_) [[unlikely]] {
         poll();
     }
     // Only what is ready now: callbacks scheduled by these run in the next turn, so that I/O and
     // timers get their chance between two generations.
     ready_.push_back(end_of_turn_);
-    run_turn();
-}
-
-void EventLoop::run_turn() {
     std::uint32_t count = 0;
     try {
         for (Callback* callback = &ready_.pop_front(); callback != &end_of_turn_;
@@ -195,6 +200,11 @@ void EventLoop::run_turn() {
         throw;
     }
     callbacks_since_poll_ += count;
+}
+
+void EventLoop::move_due_timers() noexcept {
+    timers_->move_due(now_, ready_);
+    next_due_ = timers_->next_due();
 }
 
 void EventLoop::poll() {
@@ -227,7 +237,7 @@ void EventLoop::poll() {
     }
     last_poll_ = now_;
     callbacks_since_poll_ = 0;
-    timers_->move_due(now_, ready_);
+    move_due_timers();
 }
 
 // -------------------------------------------------------------------------------- scheduling
@@ -255,7 +265,10 @@ void EventLoop::post_handle(detail::HandleNode& node) {
     }
 }
 
-void EventLoop::arm(lowlevel::Timer& timer, TimePoint when) { timers_->arm(timer, when); }
+void EventLoop::arm(lowlevel::Timer& timer, TimePoint when) {
+    timers_->arm(timer, when);
+    next_due_ = std::min(next_due_, when);
+}
 
 void EventLoop::disarm(lowlevel::Timer& timer) noexcept { timers_->disarm(timer); }
 
@@ -268,6 +281,17 @@ void EventLoop::cancel(lowlevel::Operation& operation) noexcept {
     proactor_->cancel(operation, ready_);
 }
 
+std::int64_t EventLoop::call(lowlevel::Operation& operation) {
+    const bool ends_descriptor = operation.opcode == lowlevel::Opcode::close ||
+                                 operation.opcode == lowlevel::Opcode::forget;
+    if (ends_descriptor && !pending_.empty()) {
+        // What still is to be started on the descriptor means this one, and not the next that gets
+        // its number.
+        proactor_->poll(pending_, ready_, TimePoint::min());
+    }
+    return proactor_->call(operation);
+}
+
 // ----------------------------------------------------------------------------------- the end
 
 void EventLoop::close() {
@@ -277,6 +301,7 @@ void EventLoop::close() {
     if (std::exchange(closed_, true)) {
         return;
     }
+    closing_ = true;
     inbox_.close(ready_);
     proactor_->abort_all(ready_);
     CallbackList dropped(std::move(ready_));
@@ -293,6 +318,7 @@ void EventLoop::close() {
     }
     timers_->clear(ready_);
     drop_callbacks(ready_);
+    closing_ = false;
     if (default_executor_ != nullptr) {
         default_executor_->shutdown(false, true);
         default_executor_.reset();

@@ -163,7 +163,7 @@ static std::string describe_text(const char* name, const std::exception& error) 
 
 static std::string describe_os(const char* name, const OSError& error) {
     if (error.code().value() == 0) {
-        return describe_text(name, error);
+        return std::string(name) + "(" + quoted(error.doing()) + ")";
     }
     std::string text =
         std::to_string(error.error_number()) + ", " + quoted(std::strerror(error.error_number()));
@@ -183,7 +183,7 @@ static std::string describe_os_family(const OSError& error) {
         return dynamic_cast<const E*>(&error) != nullptr;
     };
     if (is(static_cast<const TimeoutError*>(nullptr))) {
-        return error.doing().empty() ? "TimeoutError()" : describe_text("TimeoutError", error);
+        return error.doing().empty() ? "TimeoutError()" : describe_os("TimeoutError", error);
     }
     if (const auto* resolve = dynamic_cast<const AddressInfoError*>(&error)) {
         return "gaierror(" + std::to_string(resolve->eai()) + ", " + quoted(resolve->text()) + ")";

@@ -89,10 +89,14 @@ std::exception_ptr FutureBase::failure() {
     return cancelled() ? make_cancelled_error() : outcome().error;
 }
 
-DoneCallbackToken FutureBase::add_done_node(DoneNode& node) noexcept {
+DoneCallbackToken FutureBase::add_done_node(DoneNode& node) {
     static constinit thread_local std::uint64_t last_id = 0;
     node.id_ = ++last_id;
     if (done()) {
+        if (loop_ != thread_state.loop && !EventLoop::usable(loop_)) {
+            node.release();
+            raise_runtime_error("Event loop is closed");
+        }
         node.keep(*this);
         loop_->schedule(static_cast<lowlevel::Callback&>(node));
     } else {

@@ -15,7 +15,7 @@
 
 namespace asyncio {
 
-namespace {
+namespace detail {
 
 /// Turns the first SIGINT into a cancellation of the main task. The handler only pushes this
 /// callback to the loop's inbox and wakes it, both of which a signal handler may do.
@@ -42,6 +42,8 @@ public:
             }
             active_.store(nullptr);
         }
+        // If the loop was left before it took the callback, that is still in the inbox.
+        loop_.take_posted();
         if (linked()) {
             unlink();
         }
@@ -68,6 +70,10 @@ private:
     std::atomic<int> count_{0};
     bool installed_ = false;
 };
+
+}  // namespace detail
+
+namespace {
 
 std::terminate_handler previous_terminate = nullptr;
 
@@ -169,7 +175,7 @@ EventLoop& Runner::begin() {
 }
 
 void Runner::finish(const AnyTask& main) {
-    Interrupt interrupt(*loop_, main);
+    detail::Interrupt interrupt(*loop_, main);
     detail::run_until_done(*loop_, main, false);
     if (interrupt.came() && main.cancelled() && main.uncancel() == 0) {
         throw_keyboard_interrupt();

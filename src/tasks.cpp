@@ -35,6 +35,7 @@ void run_until_done(EventLoop& loop, const AnyFuture& future, bool made_here) {
     }
     const DoneCallbackToken stop = future.add_done_callback([&loop](const AnyFuture& done) {
         FutureBase& base = *done.raw();
+        base.mark_retrieved();  // it leaves with what leaves the loop, or by result()
         if (base.cancelled() || !leaves_the_loop(base.outcome().error)) {
             loop.stop();
         }
@@ -61,6 +62,7 @@ void run_until_done(EventLoop& loop, const AnyFuture& future, bool made_here) {
 
 void SleepWaiter::suspend(TaskBase& task) {
     EventLoop& loop = task.loop();
+    timer_.set_callback(task);
     loop.arm(timer_, after(loop.time(), delay_));
     task.expect_timer();
     task.park(*this);

@@ -23,6 +23,7 @@ struct ThreadPoolExecutor::State {
     std::condition_variable work;  // there is a job, or the end
     lowlevel::List<lowlevel::Job> jobs;
     std::vector<std::thread> threads;
+    std::size_t queued = 0;  // jobs
     std::size_t idle = 0;
     std::size_t most = 0;
     std::string prefix;
@@ -33,6 +34,7 @@ struct ThreadPoolExecutor::State {
         for (;;) {
             if (!jobs.empty()) {
                 lowlevel::Job& job = jobs.pop_front();
+                --queued;
                 lock.unlock();
                 job.run();
                 lock.lock();
@@ -62,7 +64,8 @@ void ThreadPoolExecutor::submit(lowlevel::Job& job) {
     if (state_->ending) {
         throw RuntimeError("cannot schedule new futures after shutdown");
     }
-    if (state_->idle == 0 && state_->threads.size() < state_->most) {
+    // Each job that waits will take one of the idle threads, which may not have woken up yet.
+    if (state_->idle <= state_->queued && state_->threads.size() < state_->most) {
         // The name is cut to what the kernel shows: 15 bytes.
         const std::string name =
             (state_->prefix + "_" + std::to_string(state_->threads.size())).substr(0, 15);
@@ -76,6 +79,7 @@ void ThreadPoolExecutor::submit(lowlevel::Job& job) {
         }
     }
     state_->jobs.push_back(job);
+    ++state_->queued;
     state_->work.notify_one();
 }
 
@@ -87,6 +91,7 @@ void ThreadPoolExecutor::shutdown(bool wait, bool cancel_futures) {
         state_->ending = true;
         if (cancel_futures) {
             abandoned.splice_back(state_->jobs);
+            state_->queued = 0;
         }
         threads.swap(state_->threads);
         state_->work.notify_all();

@@ -48,6 +48,7 @@ class GatherBase;
 class FutureBase;
 class PromiseBase;
 class Work;
+class Interrupt;
 struct LoopGate;
 struct AllTasks {};    // tags of the loop's lists
 struct AllGathers {};
@@ -296,9 +297,7 @@ public:
     /// Asks for the end of a started operation, which still completes.
     void cancel(lowlevel::Operation& operation) noexcept;
     /// Carries out a cold operation; its result, or -errno.
-    std::int64_t call(lowlevel::Operation& operation) noexcept {
-        return proactor_->call(operation);
-    }
+    std::int64_t call(lowlevel::Operation& operation);
 
     [[nodiscard]] lowlevel::Proactor& proactor() noexcept { return *proactor_; }
 
@@ -316,16 +315,23 @@ private:
     friend class detail::FutureBase;
     friend class detail::GatherBase;
     friend class detail::Work;
+    friend class detail::Interrupt;
     friend struct detail::LoopGate;
 
+    /// Throws RuntimeError if the loop is closed, or one runs in this thread.
+    void check_runnable() const;
     /// Futures and tasks may outlive their loop.
     static bool exists(const EventLoop* loop) noexcept;
-    static bool usable(const EventLoop* loop) noexcept { return exists(loop) && !loop->closed_; }
+    /// Does it take callbacks? Also while it closes: destructors may make futures done then.
+    static bool usable(const EventLoop* loop) noexcept {
+        return exists(loop) && (!loop->closed_ || loop->closing_);
+    }
     /// To the exception handler of `loop` if it still exists, otherwise to the log.
     static void report(EventLoop* loop, const ExceptionContext& context) noexcept;
 
+    void take_posted() noexcept;
     void run_once();
-    void run_turn();
+    void move_due_timers() noexcept;
     void poll();
     void post_handle(detail::HandleNode& node);
     void report_callback_error(detail::HandleNode& node, std::exception_ptr error);
@@ -344,12 +350,14 @@ private:
     lowlevel::OperationList pending_;  // to be started at the next poll
     std::unique_ptr<lowlevel::TimerHeap> timers_;
     mutable TimePoint now_{};          // as last read
+    TimePoint next_due_ = TimePoint::max();  // no timer is due before
     TimePoint last_poll_{};
     std::uint32_t callbacks_since_poll_ = 0;
     std::uint32_t callbacks_per_poll_ = 1;
     bool running_ = false;
     bool stopping_ = false;
     bool closed_ = false;
+    bool closing_ = false;  // in close(): what is scheduled now is dropped at its end
     bool debug_ = false;
 
     lowlevel::Inbox inbox_;            // what other threads posted

@@ -10,7 +10,7 @@
 
 namespace asyncio::lowlevel {
 
-static std::atomic<ProactorFactory> factory_in_use{nullptr};
+static constinit std::atomic<ProactorFactory> factory_in_use{nullptr};
 
 std::unique_ptr<Proactor> make_proactor(std::string_view name) {
     const ProactorFactory factory = factory_in_use.load(std::memory_order_acquire);

@@ -67,8 +67,8 @@ constexpr std::uint32_t readiness = bit(Opcode::poll_in) | bit(Opcode::poll_out)
 
 /// One direction of a descriptor.
 struct Side {
-    CallbackList waiting;  // Operations, the first one is to be tried first
-    bool ready = true;     // worth trying; a new descriptor is
+    CallbackList waiting;  // Operations, in the order in which they are to be tried
+    bool ready = true;     // worth trying, as a new descriptor is; then nothing waits
 };
 
 enum class Kind : std::uint8_t { unknown, tcp, other };
@@ -171,11 +171,14 @@ private:
         return (bit(operation.opcode) & inputs) != 0 ? descriptor.input : descriptor.output;
     }
 
+    bool attempt_on_new(Operation& operation) noexcept;
+    bool attempt_on_ready(Descriptor& descriptor, Side& side, Operation& operation) noexcept;
     void start(Operation& operation, CallbackList& ready) noexcept;
+    int watch(Descriptor& descriptor, int fd, std::uint32_t events) noexcept;
     std::int64_t perform(Descriptor& descriptor, Side& side, Operation& operation) noexcept;
+    void know_accepted(Descriptor& listener, const Operation& operation, int fd) noexcept;
     bool exhausts(Descriptor& descriptor, const Operation& operation, std::int64_t result) noexcept;
     bool is_tcp(Descriptor& descriptor, int fd) noexcept;
-    int watch(Descriptor& descriptor, int fd, std::uint32_t events) noexcept;
     void run_waiting(Descriptor& descriptor, Side& side, std::uint32_t level,
                      CallbackList& ready) noexcept;
     void finish(Operation& operation, std::int64_t result, CallbackList& ready) noexcept;
@@ -340,30 +343,36 @@ void Epoll::finish(Operation& operation, std::int64_t result, CallbackList& read
     ready.push_back(operation);
 }
 
+// Most attempts end here: to read what has not come yet. Hence so short.
 bool Epoll::attempt_in_place(Proactor& self, Operation& operation) noexcept {
     auto& epoll = static_cast<Epoll&>(self);
     Descriptor* descriptor = epoll.descriptors_.find(operation.fd);
     if (descriptor == nullptr) [[unlikely]] {
-        descriptor = epoll.descriptors_.add(operation.fd);
-        if (descriptor == nullptr) {
-            return false;  // start() has where to put the error
-        }
+        return epoll.attempt_on_new(operation);
     }
     Side& side = side_of(*descriptor, operation);
-    if (!side.ready || !side.waiting.empty()) {
-        return false;
-    }
-    if (descriptor->turn != epoll.turn_) {
-        descriptor->turn = epoll.turn_;
-        descriptor->attempts = 0;
+    return side.ready && epoll.attempt_on_ready(*descriptor, side, operation);
+}
+
+bool Epoll::attempt_on_new(Operation& operation) noexcept {
+    Descriptor* descriptor = descriptors_.add(operation.fd);
+    // Where there is none, start() knows where to put the error.
+    return descriptor != nullptr &&
+           attempt_on_ready(*descriptor, side_of(*descriptor, operation), operation);
+}
+
+bool Epoll::attempt_on_ready(Descriptor& descriptor, Side& side, Operation& operation) noexcept {
+    if (descriptor.turn != turn_) {
+        descriptor.turn = turn_;
+        descriptor.attempts = 0;
     }
     // Until the next poll() every attempt on this descriptor fails now, so none overtakes another.
-    if (descriptor->attempts == attempts_per_descriptor || epoll.attempts_ == attempts_per_poll) {
+    if (descriptor.attempts == attempts_per_descriptor || attempts_ == attempts_per_poll) {
         return false;
     }
-    ++descriptor->attempts;
-    ++epoll.attempts_;
-    const std::int64_t result = epoll.perform(*descriptor, side, operation);
+    ++descriptor.attempts;
+    ++attempts_;
+    const std::int64_t result = perform(descriptor, side, operation);
     if (result == posix::would_block) {
         return false;
     }
@@ -382,21 +391,19 @@ void Epoll::start(Operation& operation, CallbackList& ready) noexcept {
         }
     }
     Side& side = side_of(*descriptor, operation);
-    if (side.waiting.empty()) {
-        if (side.ready) {
-            const std::int64_t result = perform(*descriptor, side, operation);
-            if (result != posix::would_block) {
-                finish(operation, result, ready);
-                return;
-            }
+    if (side.ready) {
+        const std::int64_t result = perform(*descriptor, side, operation);
+        if (result != posix::would_block) {
+            finish(operation, result, ready);
+            return;
         }
-        const std::uint32_t events = &side == &descriptor->input ? watch_input : watch_output;
-        if ((descriptor->watched & events) != events) {
-            const int error = watch(*descriptor, operation.fd, events);
-            if (error != 0) {
-                finish(operation, -error, ready);
-                return;
-            }
+    }
+    const std::uint32_t events = &side == &descriptor->input ? watch_input : watch_output;
+    if ((descriptor->watched & events) != events) {
+        const int error = watch(*descriptor, operation.fd, events);
+        if (error != 0) {
+            finish(operation, -error, ready);
+            return;
         }
     }
     operation.started = true;
@@ -432,24 +439,25 @@ std::int64_t Epoll::perform(Descriptor& descriptor, Side& side, Operation& opera
     if (result == posix::would_block) {
         side.ready = false;
         if (operation.opcode == Opcode::connect) {
-            // A new beginning: what an unconnected socket reported (hung up) no longer holds.
-            descriptor.input.ready = false;
-            descriptor.ended = false;
+            descriptor.input.ready = false;  // nor is there anything to read yet
         }
     } else if (exhausts(descriptor, operation, result)) {
         side.ready = false;
     } else if (operation.opcode == Opcode::accept && result >= 0) {
-        const auto fd = static_cast<int>(result);
-        Descriptor* accepted = descriptors_.find(fd);
-        if (accepted == nullptr) {
-            accepted = descriptors_.add(fd);
-        }
-        if (accepted != nullptr) {
-            reset(*accepted, -EBADF);  // what still waits was closed behind the proactor's back
-            accepted->kind = is_tcp(descriptor, operation.fd) ? Kind::tcp : Kind::other;
-        }
+        know_accepted(descriptor, operation, static_cast<int>(result));
     }
     return result;
+}
+
+void Epoll::know_accepted(Descriptor& listener, const Operation& operation, int fd) noexcept {
+    Descriptor* accepted = descriptors_.find(fd);
+    if (accepted == nullptr) {
+        accepted = descriptors_.add(fd);
+    }
+    if (accepted != nullptr) {
+        reset(*accepted, -EBADF);  // what still waits was closed behind the proactor's back
+        accepted->kind = is_tcp(listener, operation.fd) ? Kind::tcp : Kind::other;
+    }
 }
 
 // Whether the operation has taken all there was (or filled all the room), so that the next one

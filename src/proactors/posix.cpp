@@ -181,7 +181,7 @@ std::int64_t perform(Operation& operation) noexcept {
         case Opcode::poll_out:
             return poll_now(operation.fd, POLLOUT);
         default:
-            ASYNCIO_ASSERT(!"an operation that is called, not started");
+            ASYNCIO_ASSERT(false);  // it is called, not started
             return -ENOSYS;
     }
 }
@@ -235,7 +235,7 @@ std::int64_t call(Operation& operation) noexcept {
                 return complete([&]() noexcept { return ::getpeername(fd, address, size); });
             });
         default:
-            ASYNCIO_ASSERT(!"an operation that is started, not called");
+            ASYNCIO_ASSERT(false);  // it is started, not called
             return -ENOSYS;
     }
 }

@@ -97,7 +97,7 @@ public:
 
     /// Callbacks to be scheduled when it is done: waiting tasks and others, in order.
     [[nodiscard]] lowlevel::CallbackList& callbacks() noexcept { return callbacks_; }
-    DoneCallbackToken add_done_node(DoneNode& node) noexcept;
+    DoneCallbackToken add_done_node(DoneNode& node);
     std::size_t remove_done_node(DoneCallbackToken token) noexcept;
 
     // What makes a plain future done; the result goes to outcome() before.

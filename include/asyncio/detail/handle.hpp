@@ -79,8 +79,8 @@ protected:
     bool withdraw() noexcept override;
 
 private:
-    TimePoint when_{};
     lowlevel::Timer timer_{*this};
+    TimePoint when_{};
 };
 
 template <class Base, class Fn>

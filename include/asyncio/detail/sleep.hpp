@@ -14,7 +14,7 @@ namespace detail {
 
 class SleepWaiter : public lowlevel::Waiter {
 public:
-    explicit SleepWaiter(Duration delay) noexcept : timer_(*thread_state.task), delay_(delay) {}
+    explicit SleepWaiter(Duration delay) noexcept : delay_(delay) {}
     SleepWaiter(const SleepWaiter&) = delete;
     SleepWaiter& operator=(const SleepWaiter&) = delete;
 

@@ -149,6 +149,10 @@ namespace detail {
 template <class A>
 auto ensure_future_on(EventLoop& loop, A&& awaitable) {
     if constexpr (std::is_base_of_v<AnyFuture, std::remove_cvref_t<A>>) {
+        if (&awaitable.get_loop() != &loop) {
+            raise_value_error("The future belongs to a different loop than the one specified as "
+                              "the loop argument");
+        }
         return std::remove_cvref_t<A>(std::forward<A>(awaitable));
     } else {
         return start_task(loop, as_coroutine(std::forward<A>(awaitable)), {});
@@ -162,7 +166,7 @@ void run_until_done(EventLoop& loop, const AnyFuture& future, bool made_here);
 
 template <class Awaitable>
 decltype(auto) EventLoop::run_until_complete(Awaitable&& awaitable) {
-    check_usable();
+    check_runnable();
     constexpr bool made_here = !std::is_base_of_v<AnyFuture, std::remove_cvref_t<Awaitable>>;
     const auto future = detail::ensure_future_on(*this, std::forward<Awaitable>(awaitable));
     detail::run_until_done(*this, future, made_here);

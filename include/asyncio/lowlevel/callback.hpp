@@ -43,20 +43,23 @@ using CallbackList = List<Callback>;
 /// Timers that are due at the same time fire in the order in which they were armed.
 class Timer {
 public:
+    Timer() noexcept {}
     explicit Timer(Callback& callback) noexcept : callback_(&callback) {}
     Timer(const Timer&) = delete;
     Timer& operator=(const Timer&) = delete;
 
     [[nodiscard]] bool armed() const noexcept { return place_ != unarmed; }
     [[nodiscard]] Callback& callback() const noexcept { return *callback_; }
+    /// What it schedules; before it is armed.
+    void set_callback(Callback& callback) noexcept { callback_ = &callback; }
 
 private:
     friend class TimerHeap;
 
     static constexpr std::uint64_t unarmed = ~std::uint64_t{0};
 
-    Callback* callback_;
     std::uint64_t place_ = unarmed;  // index in the heap
+    Callback* callback_;
     std::uint64_t order_;            // of arming: decides between equal deadlines
 };
 

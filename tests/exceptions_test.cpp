@@ -1,0 +1,182 @@
+// exceptions_test.cpp - Python's exceptions: their hierarchy, ExceptionGroup, describe().
+//
+// SPDX-License-Identifier: MIT
+#include "support/observe.hpp"
+
+#include <asyncio/exceptions.hpp>
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <type_traits>
+#include <vector>
+
+namespace asyncio {
+
+using testing::thrown_by;
+
+namespace {
+
+template <class E>
+std::string describe_thrown(E error) {
+    return describe(std::make_exception_ptr(error));
+}
+
+// `catch (const std::exception&)` must let the end of a task and of the program pass.
+static_assert(!std::is_base_of_v<std::exception, CancelledError>);
+static_assert(!std::is_base_of_v<std::exception, KeyboardInterrupt>);
+static_assert(!std::is_base_of_v<std::exception, SystemExit>);
+static_assert(!std::is_base_of_v<std::exception, GeneratorExit>);
+static_assert(std::is_base_of_v<BaseException, CancelledError>);
+static_assert(std::is_base_of_v<OSError, TimeoutError>);
+static_assert(std::is_base_of_v<std::system_error, OSError>);
+static_assert(std::is_base_of_v<ConnectionError, BrokenPipeError>);
+static_assert(std::is_base_of_v<ConnectionError, ConnectionResetError>);
+static_assert(std::is_base_of_v<RuntimeError, BrokenBarrierError>);
+static_assert(std::is_base_of_v<std::out_of_range, LookupError>);
+
+TEST(Exceptions, know_their_message) {
+    EXPECT_FALSE(CancelledError().message().has_value());
+    EXPECT_EQ(CancelledError("why").message(), "why");
+    EXPECT_STREQ(CancelledError().what(), "");
+    EXPECT_STREQ(CancelledError("why").what(), "why");
+    EXPECT_EQ(SystemExit(3).code(), 3);
+    EXPECT_STREQ(RuntimeError("bad").what(), "bad");
+    EXPECT_EQ(TimeoutError().error_number(), ETIMEDOUT);
+}
+
+TEST(Exceptions, of_streams_carry_what_is_left) {
+    const IncompleteReadError some("abc", 10);
+    const IncompleteReadError unknown("", std::nullopt);
+    const LimitOverrunError overrun("too long", 7);
+    EXPECT_EQ(some.partial(), "abc");
+    EXPECT_EQ(some.expected(), 10U);
+    EXPECT_STREQ(some.what(), "3 bytes read on a total of 10 expected bytes");
+    EXPECT_STREQ(unknown.what(), "0 bytes read on a total of undefined expected bytes");
+    EXPECT_EQ(overrun.consumed(), 7U);
+}
+
+TEST(Describe, writes_exceptions_as_pythons_repr_does) {
+    EXPECT_EQ(describe(nullptr), "None");
+    EXPECT_EQ(describe_thrown(CancelledError()), "CancelledError()");
+    EXPECT_EQ(describe_thrown(CancelledError("why")), "CancelledError('why')");
+    EXPECT_EQ(describe_thrown(KeyboardInterrupt()), "KeyboardInterrupt()");
+    EXPECT_EQ(describe_thrown(SystemExit(2)), "SystemExit(2)");
+    EXPECT_EQ(describe_thrown(GeneratorExit()), "GeneratorExit()");
+    EXPECT_EQ(describe_thrown(RuntimeError("bad")), "RuntimeError('bad')");
+    EXPECT_EQ(describe_thrown(InvalidStateError("x")), "InvalidStateError('x')");
+    EXPECT_EQ(describe_thrown(QueueEmpty()), "QueueEmpty()");
+    EXPECT_EQ(describe_thrown(QueueFull()), "QueueFull()");
+    EXPECT_EQ(describe_thrown(QueueShutDown()), "QueueShutDown()");
+    EXPECT_EQ(describe_thrown(BrokenBarrierError("b")), "BrokenBarrierError('b')");
+    EXPECT_EQ(describe_thrown(LookupError("l")), "LookupError('l')");
+    EXPECT_EQ(describe_thrown(TypeError("t")), "TypeError('t')");
+    EXPECT_EQ(describe_thrown(TimeoutError()), "TimeoutError()");
+    EXPECT_EQ(describe_thrown(std::invalid_argument("v")), "ValueError('v')");
+    EXPECT_EQ(describe_thrown(std::out_of_range("k")), "KeyError('k')");
+    EXPECT_EQ(describe_thrown(std::bad_alloc()), "MemoryError()");
+    EXPECT_EQ(describe_thrown(std::runtime_error("e")), "Exception('e')");
+    EXPECT_TRUE(describe_thrown(7).starts_with("<exception of type "));
+}
+
+TEST(Describe, quotes_as_python_does) {
+    EXPECT_EQ(describe_thrown(RuntimeError("it's")), "RuntimeError(\"it's\")");
+    EXPECT_EQ(describe_thrown(RuntimeError("'\"")), "RuntimeError('\\'\"')");
+    EXPECT_EQ(describe_thrown(RuntimeError("a\nb\tc\r\\\x01")),
+              "RuntimeError('a\\nb\\tc\\r\\\\\\x01')");
+}
+
+TEST(Describe, writes_errors_of_the_system_with_their_number) {
+    EXPECT_EQ(describe_thrown(OSError(EBADF, "recv")), "OSError(9, 'Bad file descriptor')");
+    EXPECT_EQ(describe_thrown(ConnectionResetError(ECONNRESET, "recv")),
+              "ConnectionResetError(104, 'Connection reset by peer')");
+    EXPECT_EQ(describe_thrown(OSError("a text")), "OSError('a text')");
+    EXPECT_EQ(describe_thrown(AddressInfoError(-2, "Name or service not known", "nowhere")),
+              "gaierror(-2, 'Name or service not known')");
+}
+
+TEST(RaiseOsError, picks_the_class_that_python_has_for_the_number) {
+    const auto name = [](int number) {
+        const std::string text = thrown_by([&] { detail::raise_os_error(number, "doing"); });
+        return text.substr(0, text.find('('));
+    };
+    EXPECT_EQ(name(EPIPE), "BrokenPipeError");
+    EXPECT_EQ(name(ESHUTDOWN), "BrokenPipeError");
+    EXPECT_EQ(name(ECONNABORTED), "ConnectionAbortedError");
+    EXPECT_EQ(name(ECONNREFUSED), "ConnectionRefusedError");
+    EXPECT_EQ(name(ECONNRESET), "ConnectionResetError");
+    EXPECT_EQ(name(EAGAIN), "BlockingIOError");
+    EXPECT_EQ(name(EINPROGRESS), "BlockingIOError");
+    EXPECT_EQ(name(ECHILD), "ChildProcessError");
+    EXPECT_EQ(name(EEXIST), "FileExistsError");
+    EXPECT_EQ(name(ENOENT), "FileNotFoundError");
+    EXPECT_EQ(name(EINTR), "InterruptedError");
+    EXPECT_EQ(name(EISDIR), "IsADirectoryError");
+    EXPECT_EQ(name(ENOTDIR), "NotADirectoryError");
+    EXPECT_EQ(name(EACCES), "PermissionError");
+    EXPECT_EQ(name(EPERM), "PermissionError");
+    EXPECT_EQ(name(ESRCH), "ProcessLookupError");
+    EXPECT_EQ(name(ETIMEDOUT), "TimeoutError");
+    EXPECT_EQ(name(EMFILE), "OSError");
+    try {
+        detail::raise_os_error(ENOENT, "open x");
+    } catch (const std::system_error& error) {
+        EXPECT_EQ(error.code(), std::errc::no_such_file_or_directory);
+        EXPECT_NE(std::string(error.what()).find("open x"), std::string::npos);
+    }
+}
+
+// ------------------------------------------------------------------------------ ExceptionGroup
+
+ExceptionGroup nested() {
+    ExceptionGroup inner("inner", {std::make_exception_ptr(std::invalid_argument("v")),
+                                   std::make_exception_ptr(RuntimeError("r"))});
+    return ExceptionGroup("outer", {std::make_exception_ptr(std::invalid_argument("w")),
+                                    std::make_exception_ptr(inner)});
+}
+
+TEST(ExceptionGroup, is_described_with_its_nesting) {
+    EXPECT_EQ(describe_thrown(nested()),
+              "ExceptionGroup('outer', [ValueError('w'), "
+              "ExceptionGroup('inner', [ValueError('v'), RuntimeError('r')])])");
+    EXPECT_STREQ(nested().what(),
+                 "outer (2 sub-exceptions)\n  ValueError('w')\n  inner\n    ValueError('v')\n"
+                 "    RuntimeError('r')");
+    EXPECT_EQ(nested().message(), "outer");
+    EXPECT_EQ(nested().exceptions().size(), 2U);
+    EXPECT_EQ(thrown_by([] { ExceptionGroup("empty", {}); }),
+              "ValueError('second argument (exceptions) must be a non-empty sequence')");
+}
+
+TEST(ExceptionGroup, splits_by_type_and_keeps_the_nesting) {
+    const ExceptionGroup::Split split = nested().split<std::invalid_argument>();
+
+    EXPECT_EQ(describe_thrown(split.match.value()),
+              "ExceptionGroup('outer', [ValueError('w'), ExceptionGroup('inner', [ValueError('v')])])");
+    EXPECT_EQ(describe_thrown(split.rest.value()),
+              "ExceptionGroup('outer', [ExceptionGroup('inner', [RuntimeError('r')])])");
+    EXPECT_FALSE(nested().split<OSError>().match.has_value());
+    EXPECT_FALSE(nested().split<std::exception>().rest.has_value());
+    EXPECT_EQ(describe_thrown(nested().subgroup<RuntimeError>().value()),
+              "ExceptionGroup('outer', [ExceptionGroup('inner', [RuntimeError('r')])])");
+    EXPECT_TRUE(nested().contains<RuntimeError>());
+    EXPECT_FALSE(nested().contains<TimeoutError>());
+}
+
+TEST(Detail, tells_cancellation_and_the_end_of_the_program_without_a_throw) {
+    EXPECT_TRUE(detail::is_cancelled_error(std::make_exception_ptr(CancelledError())));
+    EXPECT_FALSE(detail::is_cancelled_error(std::make_exception_ptr(RuntimeError("x"))));
+    EXPECT_FALSE(detail::is_cancelled_error(nullptr));
+    EXPECT_TRUE(detail::leaves_the_loop(std::make_exception_ptr(KeyboardInterrupt())));
+    EXPECT_TRUE(detail::leaves_the_loop(std::make_exception_ptr(SystemExit(1))));
+    EXPECT_FALSE(detail::leaves_the_loop(std::make_exception_ptr(CancelledError())));
+    EXPECT_FALSE(detail::leaves_the_loop(nullptr));
+}
+
+}  // namespace
+
+}  // namespace asyncio
