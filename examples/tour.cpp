@@ -88,7 +88,11 @@ Table make_table(const Work& work, const Round& first, const Round& second) {
                    std::to_string(source->count());
         });
     }
-    add("failed", [](const Round& round) { return std::to_string(round.failed()); });
+    add("failed", [](const Round& round) { return std::to_string(round.sum(&Tally::failed)); });
+    if (first.sum(&Tally::skipped) + second.sum(&Tally::skipped) > 0) {
+        add("given up",
+            [](const Round& round) { return std::to_string(round.sum(&Tally::skipped)); });
+    }
     add("elapsed", [](const Round& round) { return number(round.elapsed, 3, "s"); });
     add("sum of waits", [](const Round& round) { return number(round.waited, 3, "s"); });
     add("speed-up", [&](const Round& round) {

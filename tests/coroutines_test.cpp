@@ -107,7 +107,9 @@ struct Immovable {
 };
 
 ASYNC_TEST(Coroutine, gives_values_of_any_kind) {
-    auto move_only = []() -> Coroutine<std::unique_ptr<int>> { co_return std::make_unique<int>(1); };
+    auto move_only = []() -> Coroutine<std::unique_ptr<int>> {
+        co_return std::make_unique<int>(1);
+    };
     auto converted = []() -> Coroutine<std::string> { co_return "literal"; };
     auto braced = []() -> Coroutine<std::pair<std::string, int>> { co_return {"a", 1}; };
     auto no_default = []() -> Coroutine<Immovable> { co_return Immovable(2); };

@@ -64,8 +64,9 @@ TEST_F(EventLoopTest, keeps_arguments_by_value) {
                    text, 7);
     text = "changed";
     loop.call_later(1, [this](const std::string& a) { trace.push_back(a); }, "later");
-    loop.call_soon_threadsafe([this](std::unique_ptr<int> a) { trace.push_back(std::to_string(*a)); },
-                              std::make_unique<int>(9));
+    loop.call_soon_threadsafe(
+        [this](std::unique_ptr<int> a) { trace.push_back(std::to_string(*a)); },
+        std::make_unique<int>(9));
     loop.run_until_complete(sleep(2));
     EXPECT_EQ(trace, (Trace{"kept7", "9", "later"}));
 }
@@ -166,7 +167,8 @@ TEST(EventLoop, calls_each_timer_once_after_a_callback_that_took_long) {
     EventLoop loop;
     Trace trace;
     for (int number = 0; number < 5; ++number) {
-        loop.call_later(number * 1ms, [&trace, number] { trace.push_back(std::to_string(number)); });
+        loop.call_later(number * 1ms,
+                        [&trace, number] { trace.push_back(std::to_string(number)); });
     }
     loop.call_soon([] { std::this_thread::sleep_for(10ms); });
     loop.run_until_complete(sleep(0.015));
@@ -183,7 +185,8 @@ TEST(EventLoop, never_calls_a_timer_early_on_the_real_clock) {
 // ------------------------------------------------------------------------------------- handles
 
 TEST_F(EventLoopTest, does_not_call_what_was_cancelled_and_destroys_it_at_once) {
-    Handle soon = loop.call_soon([gone = Gone(trace, "soon gone"), this] { trace.push_back("called"); });
+    Handle soon =
+        loop.call_soon([gone = Gone(trace, "soon gone"), this] { trace.push_back("called"); });
     Handle later =
         loop.call_later(1, [gone = Gone(trace, "later gone"), this] { trace.push_back("called"); });
     EXPECT_FALSE(soon.cancelled());
@@ -227,7 +230,8 @@ TEST_F(EventLoopTest, a_callback_may_cancel_itself) {
 }
 
 TEST_F(EventLoopTest, destroys_a_function_as_soon_as_it_has_run_although_handles_are_left) {
-    const Handle handle = loop.call_soon([gone = Gone(trace, "gone"), this] { trace.push_back("run"); });
+    const Handle handle =
+        loop.call_soon([gone = Gone(trace, "gone"), this] { trace.push_back("run"); });
     loop.call_soon(add("next"));
     run_turns(1);
     EXPECT_EQ(trace, (Trace{"run", "gone", "next"}));
@@ -341,11 +345,12 @@ TEST_F(EventLoopTest, refuses_to_run_inside_itself_or_another) {
     run_turns(3);
     other.stop();
     other.run_forever();
-    EXPECT_EQ(trace, (Trace{"RuntimeError('This event loop is already running')",
-                            "RuntimeError('Cannot run the event loop while another loop is running')",
-                            "RuntimeError('This event loop is already running')",
-                            "RuntimeError('Cannot run the event loop while another loop is running')",
-                            "RuntimeError('Cannot close a running event loop')"}));
+    EXPECT_EQ(trace,
+              (Trace{"RuntimeError('This event loop is already running')",
+                     "RuntimeError('Cannot run the event loop while another loop is running')",
+                     "RuntimeError('This event loop is already running')",
+                     "RuntimeError('Cannot run the event loop while another loop is running')",
+                     "RuntimeError('Cannot close a running event loop')"}));
     EXPECT_FALSE(begun);
 }
 

@@ -155,8 +155,9 @@ TEST(ExceptionGroup, is_described_with_its_nesting) {
 TEST(ExceptionGroup, splits_by_type_and_keeps_the_nesting) {
     const ExceptionGroup::Split split = nested().split<std::invalid_argument>();
 
-    EXPECT_EQ(describe_thrown(split.match.value()),
-              "ExceptionGroup('outer', [ValueError('w'), ExceptionGroup('inner', [ValueError('v')])])");
+    EXPECT_EQ(
+        describe_thrown(split.match.value()),
+        "ExceptionGroup('outer', [ValueError('w'), ExceptionGroup('inner', [ValueError('v')])])");
     EXPECT_EQ(describe_thrown(split.rest.value()),
               "ExceptionGroup('outer', [ExceptionGroup('inner', [RuntimeError('r')])])");
     EXPECT_FALSE(nested().split<OSError>().match.has_value());

@@ -119,8 +119,7 @@ ASYNC_TEST(Gather, with_return_exceptions_gives_every_outcome) {
     auto cancelled = create_task(sleep(9));
     get_running_loop().call_later(1, [cancelled] { cancelled.cancel("child"); });
 
-    auto [a, b, c] =
-        co_await gather(return_exceptions, fail(2, "one"), after(1, 2), cancelled);
+    auto [a, b, c] = co_await gather(return_exceptions, fail(2, "one"), after(1, 2), cancelled);
     std::vector<Coroutine<int>> several;
     several.push_back(fail(0, "v"));
     several.push_back(after(0, 3));
@@ -277,9 +276,10 @@ TEST(Gather, of_futures_of_different_loops_is_refused) {
     EventLoop two;
     auto a = one.create_future<int>();
     auto b = two.create_future<int>();
-    EXPECT_EQ(thrown_by([&] { static_cast<void>(gather(a, b)); }),
-              "ValueError('The future belongs to a different loop than the one specified as the loop "
-              "argument')");
+    EXPECT_EQ(
+        thrown_by([&] { static_cast<void>(gather(a, b)); }),
+        "ValueError('The future belongs to a different loop than the one specified as the loop "
+        "argument')");
     EXPECT_EQ(thrown_by([&] { static_cast<void>(gather(a, a)); }), "nothing");
 }
 

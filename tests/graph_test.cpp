@@ -120,7 +120,8 @@ ASYNC_TEST(CallGraph, of_the_running_task_tells_where_it_asks) {
         const auto graph = capture_call_graph();
         Trace result{graph->future.get_name()};
         for (const FrameCallGraphEntry& frame : graph->call_stack) {
-            result.push_back(std::string(frame.file).ends_with("graph_test.cpp") ? "here" : "there");
+            result.push_back(std::string(frame.file).ends_with("graph_test.cpp") ? "here"
+                                                                                 : "there");
         }
         co_return result;
     };
@@ -189,8 +190,9 @@ ASYNC_TEST(CallGraph, is_formatted_with_what_each_task_waits_in) {
     future.set_result(1);
     co_await parent;
 
-    EXPECT_TRUE(text.starts_with("* Task(name='child') waits in future\n  + Call stack:\n"
-                                 "  |   File '"))
+    EXPECT_TRUE(
+        text.starts_with("* Task(name='child') waits in future\n  + Call stack:\n"
+                         "  |   File '"))
         << text;
     EXPECT_NE(text.find(", in async "), std::string::npos) << text;
     EXPECT_NE(text.find("\n  + Awaited by:\n     * Task(name='parent') waits in future\n"),

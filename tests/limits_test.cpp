@@ -32,7 +32,9 @@ namespace {
 
 constexpr int deep = 100'000;
 
-Coroutine<int> one() { co_return 1; }
+Coroutine<int> one() {
+    co_return 1;
+}
 
 Coroutine<int> nested(int levels) {
     if (levels == 0) {
@@ -311,9 +313,8 @@ TEST(Timers, a_million_can_be_pending_and_cancelled_in_any_order) {
     std::size_t next = 12345;
     for (std::size_t index = 0; index < count; ++index) {
         next = next * 6364136223846793005U + 1442695040888963407U;
-        handles.push_back(loop.call_later(3600.0 + static_cast<double>(next >> 44), [] {
-            ADD_FAILURE() << "called";
-        }));
+        handles.push_back(loop.call_later(3600.0 + static_cast<double>(next >> 44),
+                                          [] { ADD_FAILURE() << "called"; }));
     }
     for (std::size_t index = 0; index < count; ++index) {
         handles[(index * 7919) % count].cancel();

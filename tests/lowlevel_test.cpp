@@ -204,9 +204,7 @@ public:
 class [[nodiscard]] ReceiveFrom {
 public:
     ReceiveFrom(int fd, char* buffer, std::size_t size) : fd_(fd), buffer_(buffer), size_(size) {}
-    Receive operator co_await() const {
-        return Receive(get_running_loop(), fd_, buffer_, size_);
-    }
+    Receive operator co_await() const { return Receive(get_running_loop(), fd_, buffer_, size_); }
 
 private:
     int fd_;
@@ -269,7 +267,8 @@ TEST(OperationWaiter, under_way_when_the_loop_is_closed_is_aborted) {
     EXPECT_EQ(reports.messages, Trace{"Task was destroyed but it is pending!"});
 }
 
-// ---------------------------------------------------------------------------- a proactor around one
+// ---------------------------------------------------------------------------- a proactor around
+// one
 
 /// Counts what goes through it.
 class Counting final : public lowlevel::Proactor {
@@ -350,8 +349,8 @@ TEST(Proactor, can_be_decorated) {
 
 TEST(Proactor, factory_decides_for_every_loop_made_since) {
     static Counting::Counts counts;
-    const lowlevel::ProactorFactory before = lowlevel::set_proactor_factory(
-        [](std::string_view) -> std::unique_ptr<lowlevel::Proactor> {
+    const lowlevel::ProactorFactory before =
+        lowlevel::set_proactor_factory([](std::string_view) -> std::unique_ptr<lowlevel::Proactor> {
             return std::make_unique<Counting>(counts);
         });
     EventLoop made_since;

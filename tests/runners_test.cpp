@@ -72,10 +72,10 @@ TEST(Run, is_refused_inside_a_running_loop_and_begins_nothing) {
         co_return;
     };
     run(outer);
-    EXPECT_EQ(trace,
-              (Trace{"gone", "RuntimeError('asyncio.run() cannot be called from a running event loop')",
-                     "gone",
-                     "RuntimeError('Runner.run() cannot be called from a running event loop')"}));
+    EXPECT_EQ(
+        trace,
+        (Trace{"gone", "RuntimeError('asyncio.run() cannot be called from a running event loop')",
+               "gone", "RuntimeError('Runner.run() cannot be called from a running event loop')"}));
 }
 
 TEST(Run, cancels_the_tasks_that_are_left_and_waits_for_them) {
@@ -106,12 +106,11 @@ TEST(Run, reports_what_the_tasks_that_are_left_throw) {
         throw RuntimeError("cleanup");
     };
     auto body = [&]() -> Coroutine<> {
-        get_running_loop().set_exception_handler(
-            [&](EventLoop&, const ExceptionContext& context) {
-                messages.push_back(context.message);
-                errors.push_back(describe(context.exception));
-                EXPECT_TRUE(static_cast<bool>(context.task));
-            });
+        get_running_loop().set_exception_handler([&](EventLoop&, const ExceptionContext& context) {
+            messages.push_back(context.message);
+            errors.push_back(describe(context.exception));
+            EXPECT_TRUE(static_cast<bool>(context.task));
+        });
         create_task(failing_cleanup());
         co_await sleep(0);
     };
@@ -207,7 +206,8 @@ TEST(Runner, is_used_up_when_it_is_closed) {
     runner.close();
     runner.close();  // again is nothing
     EXPECT_EQ(thrown_by([&] { runner.run(answer()); }), "RuntimeError('Runner is closed')");
-    EXPECT_EQ(thrown_by([&] { static_cast<void>(runner.get_loop()); }), "RuntimeError('Runner is closed')");
+    EXPECT_EQ(thrown_by([&] { static_cast<void>(runner.get_loop()); }),
+              "RuntimeError('Runner is closed')");
     Runner unused;
 }
 
@@ -221,7 +221,9 @@ struct Ended {
 
 /// What `body` throws meets no handler, as in main(). (g++ makes std::terminate() forget which
 /// exception it was where a noexcept function has destructors to run: this one has none.)
-[[gnu::noinline]] void as_main(void (*body)()) noexcept { body(); }
+[[gnu::noinline]] void as_main(void (*body)()) noexcept {
+    body();
+}
 
 Ended in_child(void (*body)()) {
     int pipe[2] = {};
@@ -251,7 +253,9 @@ Ended in_child(void (*body)()) {
     return ended;
 }
 
-void say(const char* text) { std::fputs(text, stdout); }
+void say(const char* text) {
+    std::fputs(text, stdout);
+}
 
 /// Is interrupted, cleans up with an await, and says so.
 Coroutine<> interrupted() {
@@ -294,7 +298,7 @@ TEST(CtrlC, is_a_keyboard_interrupt_that_can_be_caught) {
         } catch (const KeyboardInterrupt&) {
             say("caught\n");
         }
-        struct sigaction action {};
+        struct sigaction action{};
         ::sigaction(SIGINT, nullptr, &action);
         say(action.sa_handler == SIG_DFL ? "default handler\n" : "other handler\n");
         if (run(answer()) == 42) {
@@ -357,7 +361,7 @@ TEST(CtrlC, is_not_touched_by_a_loop_in_another_thread) {
     const Ended ended = in_child([] {
         std::thread([] {
             auto body = []() -> Coroutine<> {
-                struct sigaction action {};
+                struct sigaction action{};
                 ::sigaction(SIGINT, nullptr, &action);
                 say(action.sa_handler == SIG_DFL ? "default\n" : "changed\n");
                 co_return;

@@ -21,7 +21,9 @@ using testing::TurnCounter;
 
 namespace {
 
-Coroutine<int> give(int value) { co_return value; }
+Coroutine<int> give(int value) {
+    co_return value;
+}
 
 Coroutine<> fail(std::string why, int turns = 0) {
     for (int turn = 0; turn < turns; ++turn) {
@@ -156,8 +158,9 @@ ASYNC_TEST(TaskGroup, errors_of_children_come_before_that_of_the_body) {
 
     const std::string error = co_await error_of(std::move(group));
 
-    EXPECT_EQ(error, "ExceptionGroup('unhandled errors in a TaskGroup', [RuntimeError('one'), "
-                     "RuntimeError('two'), RuntimeError('body')])");
+    EXPECT_EQ(error,
+              "ExceptionGroup('unhandled errors in a TaskGroup', [RuntimeError('one'), "
+              "RuntimeError('two'), RuntimeError('body')])");
 }
 
 ASYNC_TEST(TaskGroup, child_that_is_cancelled_alone_is_no_error) {
@@ -194,7 +197,8 @@ ASYNC_TEST(TaskGroup, cancelled_from_outside_cancels_the_children_and_passes) {
 
 ASYNC_TEST(TaskGroup, cancelled_while_it_exits_cancels_the_children_and_waits_for_them) {
     Trace trace;
-    auto task = create_task(task_group([&](TaskGroup& group) { group.create_task(stubborn(trace)); }));
+    auto task =
+        create_task(task_group([&](TaskGroup& group) { group.create_task(stubborn(trace)); }));
     co_await settle();
 
     task.cancel("first");
@@ -250,9 +254,8 @@ ASYNC_TEST(TaskGroup, outside_cancel_that_lost_to_an_error_is_thrown_at_the_next
     task.cancel();
     co_await settle();
 
-    EXPECT_EQ(trace,
-              (Trace{"ExceptionGroup('unhandled errors in a TaskGroup', [ValueError('c')])",
-                     "CancelledError()"}));
+    EXPECT_EQ(trace, (Trace{"ExceptionGroup('unhandled errors in a TaskGroup', [ValueError('c')])",
+                            "CancelledError()"}));
     EXPECT_TRUE(task.cancelled());
 }
 
@@ -279,8 +282,9 @@ ASYNC_TEST(TaskGroup, nested_errors_are_nested_groups) {
 
     const std::string error = co_await error_of(std::move(group));
 
-    EXPECT_EQ(error, "ExceptionGroup('unhandled errors in a TaskGroup', "
-                     "[ExceptionGroup('unhandled errors in a TaskGroup', [RuntimeError('inner')])])");
+    EXPECT_EQ(error,
+              "ExceptionGroup('unhandled errors in a TaskGroup', "
+              "[ExceptionGroup('unhandled errors in a TaskGroup', [RuntimeError('inner')])])");
 }
 
 ASYNC_TEST(TaskGroup, takes_children_from_a_child_while_it_exits) {
@@ -375,8 +379,7 @@ TEST(TaskGroup, takes_no_turn_when_it_is_empty_and_three_for_one_child) {
 ASYNC_TEST(TaskGroup, in_a_timeout_that_expires_cancels_the_children) {
     Trace trace;
     auto limited = timeout(1, [&]() -> Coroutine<> {
-        co_await task_group(
-            [&](TaskGroup& group) { group.create_task(sleeper(trace, "child")); });
+        co_await task_group([&](TaskGroup& group) { group.create_task(sleeper(trace, "child")); });
     });
 
     const std::string error = co_await error_of(std::move(limited));
@@ -385,7 +388,8 @@ ASYNC_TEST(TaskGroup, in_a_timeout_that_expires_cancels_the_children) {
     EXPECT_EQ(trace, Trace{"child CancelledError()"});
 }
 
-// --------------------------------------------------------------------------- cancel() of Python 3.15
+// --------------------------------------------------------------------------- cancel() of
+// Python 3.15
 
 ASYNC_TEST(TaskGroupCancel, ends_children_and_body_without_an_error) {
     Trace trace;
@@ -453,8 +457,9 @@ ASYNC_TEST(TaskGroupCancel, still_throws_the_errors_of_children) {
 
     const std::string error = co_await error_of(std::move(group));
 
-    EXPECT_EQ(error,
-              "ExceptionGroup('unhandled errors in a TaskGroup', [RuntimeError('while cancelled')])");
+    EXPECT_EQ(
+        error,
+        "ExceptionGroup('unhandled errors in a TaskGroup', [RuntimeError('while cancelled')])");
     EXPECT_EQ(current_task().cancelling(), 0);
 }
 

@@ -28,7 +28,9 @@ using testing::TurnCounter;
 
 namespace {
 
-Coroutine<int> give(int value) { co_return value; }
+Coroutine<int> give(int value) {
+    co_return value;
+}
 
 Coroutine<int> fail(std::string why) {
     co_await sleep(0);
@@ -40,7 +42,9 @@ Coroutine<> note(Trace& trace, std::string what) {
     co_return;
 }
 
-Coroutine<> wait_for_ever() { co_await get_running_loop().create_future(); }
+Coroutine<> wait_for_ever() {
+    co_await get_running_loop().create_future();
+}
 
 // What a task got in place of its value.
 template <class T>
@@ -110,8 +114,7 @@ ASYNC_TEST(Task, gives_a_result_that_can_only_be_moved_to_the_first_who_asks) {
     auto again = co_await as_result(task);
 
     EXPECT_EQ(*value, 3);
-    EXPECT_EQ(describe(again.error()),
-              "InvalidStateError('Result has been moved out already.')");
+    EXPECT_EQ(describe(again.error()), "InvalidStateError('Result has been moved out already.')");
 }
 
 ASYNC_TEST(Task, may_give_a_reference) {
@@ -491,8 +494,7 @@ ASYNC_TEST(Cancel, that_is_caught_does_not_cancel_the_task) {
     auto body = []() -> Coroutine<int> {
         try {
             co_await sleep(9);
-        } catch (const CancelledError&) {
-        }
+        } catch (const CancelledError&) {}
         co_return 5;
     };
     auto task = create_task(body);

@@ -99,7 +99,8 @@ ASYNC_TEST(ToThread, runs_calls_at_the_same_time_while_the_loop_goes_on) {
 
 ASYNC_TEST(ToThread, cancelled_before_the_call_began_never_makes_it) {
     auto& loop = get_running_loop();
-    loop.set_default_executor(std::make_shared<ThreadPoolExecutor>(ThreadPoolOptions{.max_workers = 1}));
+    loop.set_default_executor(
+        std::make_shared<ThreadPoolExecutor>(ThreadPoolOptions{.max_workers = 1}));
     Door door;
     std::atomic<bool> called{false};
     auto occupied = create_task(to_thread([&door] { door.pass(); }));
@@ -153,7 +154,8 @@ ASYNC_TEST(ToThread, cancelled_while_the_call_runs_logs_what_it_throws) {
     begun.pass();
 
     task.cancel();
-    co_await as_result(task);
+    auto awaited = co_await as_result(task);
+    EXPECT_TRUE(awaited.cancelled());
     door.open();
     while (logged.texts.empty()) {
         co_await to_thread([] {});
@@ -286,7 +288,8 @@ ASYNC_TEST(ThreadPool, shut_down_with_cancel_futures_cancels_what_has_not_begun)
 ASYNC_TEST(DefaultExecutor, can_be_replaced_and_shut_down) {
     auto& loop = get_running_loop();
     EXPECT_EQ(loop.default_executor(), nullptr);
-    auto pool = std::make_shared<ThreadPoolExecutor>(ThreadPoolOptions{.thread_name_prefix = "own"});
+    auto pool =
+        std::make_shared<ThreadPoolExecutor>(ThreadPoolOptions{.thread_name_prefix = "own"});
     loop.set_default_executor(pool);
     std::atomic<int> done{0};
     for (int call = 0; call < 5; ++call) {

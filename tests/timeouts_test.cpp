@@ -1,4 +1,5 @@
-// timeouts_test.cpp - timeout(): who is told that the time is up, and who only that it was cancelled.
+// timeouts_test.cpp - timeout(): who is told that the time is up, and who only that it was
+// cancelled.
 //
 // SPDX-License-Identifier: MIT
 #include "support/async_test.hpp"
@@ -158,7 +159,8 @@ ASYNC_TEST(Timeout, lets_a_cancellation_from_outside_pass) {
     EXPECT_EQ(expired, std::optional(false));
 }
 
-// The request of the timeout and one from outside in one turn: CancelledError, whichever came first.
+// The request of the timeout and one from outside in one turn: CancelledError, whichever came
+// first.
 ASYNC_TEST(Timeout, loses_to_a_cancellation_from_outside_in_the_same_turn) {
     auto& loop = get_running_loop();
     const TimePoint when = loop.time() + 1s;

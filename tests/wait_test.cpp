@@ -36,7 +36,9 @@ Coroutine<std::string> rescued(double cleanup) {
     co_return describe(slept.error());
 }
 
-std::chrono::nanoseconds now() { return get_running_loop().time().time_since_epoch(); }
+std::chrono::nanoseconds now() {
+    return get_running_loop().time().time_since_epoch();
+}
 
 ASYNC_TEST(Wait, until_all_are_done) {
     const auto start = now();

@@ -69,8 +69,10 @@ ASYNC_TEST(With, takes_plain_bodies_with_and_without_argument) {
 
 ASYNC_TEST(With, exits_and_throws_what_the_body_threw) {
     Trace trace;
-    auto result = co_await as_result(
-        with(Resource(trace), [&]() -> Coroutine<int> { throw RuntimeError("body"); co_return 1; }));
+    auto result = co_await as_result(with(Resource(trace), [&]() -> Coroutine<int> {
+        throw RuntimeError("body");
+        co_return 1;
+    }));
 
     EXPECT_EQ(describe(result.error()), "RuntimeError('body')");
     EXPECT_EQ(trace, (Trace{"enter", "exit RuntimeError('body')"}));

@@ -20,8 +20,8 @@ EXCLUDED = (ROOT / "tests" / "compilers", ROOT / "tests" / "compile_fail")
 RULES = {
     "condition": "co_await in a condition: give the value a name first",
     "ternary": "?: beside a co_await: use if and else",
-    "capture": "a lambda that captures by value inside a co_await expression: name it first, or [&]",
-    "braces": "an object made with braces inside a co_await expression: name it first",
+    "capture": "a lambda that captures by value in a co_await expression: name it first, or [&]",
+    "braces": "an object made with braces in a co_await expression: name it first",
     "braced await": "co_await inside braces: give the value a name first",
     "new": "co_await inside a new-expression: give the value a name first",
 }
@@ -38,6 +38,7 @@ TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 CLOSING = {"(": ")", "[": "]", "{": "}", "[[": "]"}
+BEFORE_BLOCK = {")", "else", "do", "try", ":", "const", "noexcept", "override", "final", "{}"}
 # Types, and all of std but std::array, that are no aggregates with something to destroy.
 HARMLESS = {"std", "chrono", "int", "bool", "char", "double", "float", "unsigned", "long", "size_t"}
 
@@ -159,7 +160,7 @@ class Checker:
         if not statement:
             return True
         words = [part.text if isinstance(part, Token) else "{}" for part in statement]
-        if words[-1] in (")", "else", "do", "try", ":", "const", "noexcept", "override", "final", "{}"):
+        if words[-1] in BEFORE_BLOCK:
             return True
         if words[0] in ("template", "namespace", "extern", "struct", "class", "enum", "union"):
             return "=" not in words

@@ -112,8 +112,9 @@ inline asyncio::Coroutine<Response> read_head(asyncio::StreamReader& reader, std
 /// A number that makes up the whole of `text`; what is too large for the type is the largest.
 inline std::size_t parse_length(std::string_view text, int base) {
     std::size_t number = 0;
-    const char* const end = text.data() + text.size();
-    const auto [stopped_at, error] = std::from_chars(text.data(), end, number, base);
+    const char* const begin = text.data();
+    const char* const end = begin + text.size();
+    const auto [stopped_at, error] = std::from_chars(begin, end, number, base);
     if (stopped_at != end || error == std::errc::invalid_argument) {
         throw HttpError("a length is not a number: " + std::string(text.substr(0, 40)));
     }
@@ -129,7 +130,7 @@ inline void check_body_size(std::size_t size, Limits limits) {
 
 inline asyncio::Coroutine<std::string> read_exactly(asyncio::StreamReader& reader, std::size_t n) {
     try {
-        co_return co_await reader.readexactly(n);
+        co_return co_await reader.readexactly(static_cast<std::ptrdiff_t>(n));
     } catch (const asyncio::IncompleteReadError& error) {
         throw HttpError("the connection was closed after " +
                         std::to_string(error.partial().size()) + " of " + std::to_string(n) +

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <functional>
+#include <iterator>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -41,8 +42,9 @@ namespace detail {
 template <class Number>
 Number parse_number(std::string_view text, Number least, Number most) {
     Number number{};
-    const char* const end = text.data() + text.size();
-    const auto [stopped_at, error] = std::from_chars(text.data(), end, number);
+    const char* const begin = text.data();
+    const char* const end = begin + text.size();
+    const auto [stopped_at, error] = std::from_chars(begin, end, number);
     if (error != std::errc() || stopped_at != end || !(number >= least && number <= most)) {
         throw UsageError("'" + std::string(text) + "' is not a number that is possible here");
     }
@@ -128,12 +130,16 @@ inline Options parse_options(const std::vector<std::string>& arguments) {
         if (option == nullptr) {
             throw UsageError("there is no option " + name);
         }
-        if (equals == argument->npos && ++argument == arguments.end()) {
+        std::string value;
+        if (equals != argument->npos) {
+            value = argument->substr(equals + 1);
+        } else if (std::next(argument) != arguments.end()) {
+            value = *++argument;
+        } else {
             throw UsageError(name + " needs a value");
         }
         try {
-            option->set(options,
-                        equals == argument->npos ? *argument : argument->substr(equals + 1));
+            option->set(options, value);
         } catch (const UsageError& error) {
             throw UsageError(name + ": " + error.what());
         }

@@ -35,7 +35,7 @@ struct Job {
 struct Tally {
     std::size_t done = 0;
     std::size_t failed = 0;
-    std::size_t skipped = 0;
+    std::size_t skipped = 0;  ///< not tried any more, having failed in the same way again and again
     std::string last_failure;
     int repeated = 0;  ///< how often it failed in this way, one time after another
 };
@@ -44,10 +44,10 @@ struct Tally {
 struct Round {
     explicit Round(std::string title) : name(std::move(title)) {}
 
-    [[nodiscard]] std::size_t failed() const {
+    [[nodiscard]] std::size_t sum(std::size_t Tally::* member) const {
         std::size_t sum = 0;
         for (const auto& [source, tally] : tallies) {
-            sum += tally.failed;
+            sum += tally.*member;
         }
         return sum;
     }

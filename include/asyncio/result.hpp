@@ -127,13 +127,29 @@ public:
     AsResult(const AsResult&) = delete;
     AsResult& operator=(const AsResult&) = delete;
 
-    bool await_ready() { return inner_.await_ready(); }
+    bool await_ready() noexcept {
+        try {
+            return inner_.await_ready();
+        } catch (...) {
+            refused_ = std::current_exception();
+            return true;
+        }
+    }
     template <class P>
         requires std::derived_from<P, PromiseBase>
-    void await_suspend(std::coroutine_handle<P> coroutine) {
-        inner_.await_suspend(coroutine);
+    bool await_suspend(std::coroutine_handle<P> coroutine) noexcept {
+        try {
+            inner_.await_suspend(coroutine);
+            return true;
+        } catch (...) {
+            refused_ = std::current_exception();
+            return false;
+        }
     }
     Result<Value> await_resume() {
+        if (refused_ != nullptr) {
+            return Result<Value>(std::move(refused_));
+        }
         if constexpr (ResultAwaiter<std::remove_reference_t<InnerAwaiter>>) {
             return inner_.await_result();
         } else {
@@ -143,6 +159,7 @@ public:
 
 private:
     InnerAwaiter inner_;
+    std::exception_ptr refused_;  // what it threw instead of waiting
 };
 
 template <class A>

@@ -233,8 +233,7 @@ CANARY(array_argument) {
 
 CANARY(vector_named_and_waited_for) {
     std::vector<AnyFuture> tasks{create_task(number(1)), create_task(number(2))};
-    auto [done, pending] =
-        co_await wait(tasks, {.timeout = 1.0, .return_when = ALL_COMPLETED});
+    auto [done, pending] = co_await wait(tasks, {.timeout = 1.0, .return_when = ALL_COMPLETED});
     check(done.size() == 2 && pending.empty());
 }
 

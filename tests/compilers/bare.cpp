@@ -1,7 +1,8 @@
 // bare.cpp - canary: that a condition is miscompiled is not this library's doing.
 //
-// The smallest coroutine type there is, and the worst of the mistakes: an await in a condition, in a
-// body without local variables.
+// The smallest coroutine type there is, and the worst of the mistakes: an await in a condition, in
+// a body without local variables.
+//
 // SPDX-License-Identifier: MIT
 #include <sys/wait.h>
 #include <unistd.h>

@@ -93,9 +93,9 @@ struct Canary {
     }
 };
 
-#define CANARY(name)                                   \
-    static Coroutine<> name();                         \
-    static const Canary canary_##name(#name, name);    \
+#define CANARY(name)                                \
+    static Coroutine<> name();                      \
+    static const Canary canary_##name(#name, name); \
     static Coroutine<> name()
 
 /// The exit status of one case.

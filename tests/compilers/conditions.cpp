@@ -284,7 +284,9 @@ CANARY(conditional_awaitable) {
 }
 
 CANARY(conditional_returned) {
-    auto call = [](bool condition) -> Coroutine<std::string> { co_return condition ? "yes" : "no"; };
+    auto call = [](bool condition) -> Coroutine<std::string> {
+        co_return condition ? "yes" : "no";
+    };
     auto result = co_await call(true);
     check(result == "yes");
 }

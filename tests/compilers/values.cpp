@@ -53,8 +53,9 @@ CANARY(parameter_of_one_that_throws) {
 
 CANARY(parameter_by_default) {
     struct Local {
-        static Coroutine<int> call(Object parameter = Object(9),
-                                   const std::string& text = "long enough to be allocated, surely") {
+        static Coroutine<int> call(
+            Object parameter = Object(9),
+            const std::string& text = "long enough to be allocated, surely") {
             co_await sleep(0);
             co_return parameter.value() + static_cast<int>(text.size());
         }

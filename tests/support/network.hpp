@@ -25,6 +25,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -96,17 +97,13 @@ public:
             if (received == Received::end || received == Received::error) {
                 co_return all;
             }
-            if (received == Received::nothing) {
-                co_await sleep(0);
-            }
+            co_await sleep(pause(received));
         }
     }
     Coroutine<std::string> receive_exactly(std::size_t size) {
         std::string all;
         while (all.size() < size) {
-            if (receive(all, size - all.size()) != Received::something) {
-                co_await sleep(0);
-            }
+            co_await sleep(pause(receive(all, size - all.size())));
         }
         co_return all;
     }
@@ -131,7 +128,14 @@ public:
     [[nodiscard]] int fileno() const { return fd_; }
 
 private:
+    // A turn for the loop; when nothing comes for long, time for its timers.
+    double pause(Received received) {
+        idle_ = received == Received::nothing ? idle_ + 1 : 0;
+        return idle_ < 100 ? 0 : 0.1;
+    }
+
     int fd_ = -1;
+    int idle_ = 0;
     std::string buffer_;
 };
 
@@ -181,6 +185,31 @@ struct Faults {
     unsigned refuse_attempts = 0;          ///< each of so many; 1: all, as io_uring does
     std::deque<int> accept_errors;         ///< what the next ones come to
     int accepts = 0;                       ///< that were tried
+    bool no_descriptors = false;           ///< the process has used up all it may have
+};
+
+/// While it lives no descriptor can be had; those that are open stay open.
+class NoDescriptors {
+public:
+    explicit NoDescriptors(bool really) : really_(really) {
+        if (really_) {
+            EXPECT_EQ(::getrlimit(RLIMIT_NOFILE, &before_), 0);
+            rlimit none = before_;
+            none.rlim_cur = 0;
+            EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+        }
+    }
+    NoDescriptors(const NoDescriptors&) = delete;
+    NoDescriptors& operator=(const NoDescriptors&) = delete;
+    ~NoDescriptors() {
+        if (really_) {
+            EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &before_), 0);
+        }
+    }
+
+private:
+    bool really_;
+    rlimit before_{};
 };
 
 /// A proactor that does what it is asked for, but in pieces, late, or not at all.
@@ -204,7 +233,11 @@ public:
             }
         }
         lowlevel::CallbackList finished;
-        inner_->poll(passed, finished, done ? TimePoint::min() : deadline);
+        {
+            // Only here, because the sanitizers need descriptors of their own.
+            const NoDescriptors scope(faults_.no_descriptors);
+            inner_->poll(passed, finished, done ? TimePoint::min() : deadline);
+        }
         restore(finished, ready);
     }
     void cancel(lowlevel::Operation& operation, lowlevel::CallbackList& ready) noexcept override {
@@ -237,6 +270,7 @@ private:
         if (proactor.fails(operation)) {
             return true;
         }
+        const NoDescriptors scope(proactor.faults_.no_descriptors);
         const std::size_t size = operation.size;
         operation.size = std::min(size, proactor.most(operation));
         const bool done = proactor.inner_->attempt(operation);
