@@ -61,6 +61,8 @@ void* allocate_fresh_block(std::size_t size) {
     return block;
 }
 
-void free_unkept_block(void* block) noexcept { std::free(block); }
+void free_unkept_block(void* block) noexcept {
+    std::free(block);
+}
 
 }  // namespace asyncio::detail

@@ -22,6 +22,8 @@ void free_frame(void* frame, std::size_t size, std::size_t prefix) noexcept {
 
 constinit thread_local KeptFrame* kept_frame = nullptr;
 
-void raise_awaited_again() { raise_runtime_error("cannot reuse already awaited coroutine"); }
+void raise_awaited_again() {
+    raise_runtime_error("cannot reuse already awaited coroutine");
+}
 
 }  // namespace asyncio::detail

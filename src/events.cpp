@@ -170,7 +170,9 @@ void EventLoop::run_forever() {
 }
 
 // What a signal handler posted, for whoever goes away before the loop runs again.
-void EventLoop::take_posted() noexcept { inbox_.take(ready_); }
+void EventLoop::take_posted() noexcept {
+    inbox_.take(ready_);
+}
 
 // A turn asks the kernel only when nothing is ready, or about every millisecond: asking costs
 // fifty times a switch between tasks. How many callbacks make a millisecond is measured between
@@ -232,8 +234,8 @@ void EventLoop::poll() {
     if (!may_block && callbacks_since_poll_ > 0) {
         const std::int64_t each =
             std::max<std::int64_t>((now_ - last_poll_).count() / callbacks_since_poll_, 1);
-        callbacks_per_poll_ =
-            static_cast<std::uint32_t>(std::clamp<std::int64_t>(interval / each, 1, most_callbacks));
+        callbacks_per_poll_ = static_cast<std::uint32_t>(
+            std::clamp<std::int64_t>(interval / each, 1, most_callbacks));
     }
     last_poll_ = now_;
     callbacks_since_poll_ = 0;
@@ -270,7 +272,9 @@ void EventLoop::arm(lowlevel::Timer& timer, TimePoint when) {
     next_due_ = std::min(next_due_, when);
 }
 
-void EventLoop::disarm(lowlevel::Timer& timer) noexcept { timers_->disarm(timer); }
+void EventLoop::disarm(lowlevel::Timer& timer) noexcept {
+    timers_->disarm(timer);
+}
 
 void EventLoop::start(lowlevel::Operation& operation) noexcept {
     operation.completed = false;
@@ -282,8 +286,8 @@ void EventLoop::cancel(lowlevel::Operation& operation) noexcept {
 }
 
 std::int64_t EventLoop::call(lowlevel::Operation& operation) {
-    const bool ends_descriptor = operation.opcode == lowlevel::Opcode::close ||
-                                 operation.opcode == lowlevel::Opcode::forget;
+    const bool ends_descriptor =
+        operation.opcode == lowlevel::Opcode::close || operation.opcode == lowlevel::Opcode::forget;
     if (ends_descriptor && !pending_.empty()) {
         // What still is to be started on the descriptor means this one, and not the next that gets
         // its number.
@@ -334,7 +338,6 @@ void EventLoop::drop_callbacks(CallbackList& callbacks) noexcept {
         }
     }
 }
-
 
 std::unique_ptr<EventLoop> new_event_loop(std::string_view proactor) {
     return std::make_unique<EventLoop>(lowlevel::make_proactor(proactor));

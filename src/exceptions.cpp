@@ -94,8 +94,7 @@ ExceptionGroup::ExceptionGroup(std::string message, std::vector<std::exception_p
     append_leaves(what_, *this, 1);
 }
 
-ExceptionGroup::Split ExceptionGroup::split_if(
-    bool (*predicate)(const std::exception_ptr&)) const {
+ExceptionGroup::Split ExceptionGroup::split_if(bool (*predicate)(const std::exception_ptr&)) const {
     std::vector<std::exception_ptr> match;
     std::vector<std::exception_ptr> rest;
     for (const std::exception_ptr& error : exceptions_) {
@@ -188,9 +187,9 @@ static std::string describe_os_family(const OSError& error) {
     if (const auto* resolve = dynamic_cast<const AddressInfoError*>(&error)) {
         return "gaierror(" + std::to_string(resolve->eai()) + ", " + quoted(resolve->text()) + ")";
     }
-#define ASYNCIO_OS_NAME(Name)                        \
-    if (is(static_cast<const Name*>(nullptr))) {     \
-        return describe_os(#Name, error);            \
+#define ASYNCIO_OS_NAME(Name)                    \
+    if (is(static_cast<const Name*>(nullptr))) { \
+        return describe_os(#Name, error);        \
     }
     ASYNCIO_OS_NAME(BrokenPipeError)
     ASYNCIO_OS_NAME(ConnectionAbortedError)
@@ -321,9 +320,15 @@ bool leaves_the_loop(const std::exception_ptr& error) noexcept {
     return type == typeid(KeyboardInterrupt) || type == typeid(SystemExit);
 }
 
-void raise_runtime_error(const char* text) { throw RuntimeError(text); }
-void raise_invalid_state(const char* text) { throw InvalidStateError(text); }
-void raise_value_error(const char* text) { throw std::invalid_argument(text); }
+void raise_runtime_error(const char* text) {
+    throw RuntimeError(text);
+}
+void raise_invalid_state(const char* text) {
+    throw InvalidStateError(text);
+}
+void raise_value_error(const char* text) {
+    throw std::invalid_argument(text);
+}
 
 void assertion_failed(const char* condition, const char* file, int line) noexcept {
     std::fprintf(stderr, "asyncio: broken invariant: %s (%s:%d)\n", condition, file, line);

@@ -192,7 +192,8 @@ void FutureBase::expire() noexcept {
 void FutureWaiter::suspend() {
     TaskBase& task = *thread_state.task;
     if (future_ == &task) {
-        raise_runtime_error(("Task cannot await on itself: <Task name='" + task.name() + "'>").c_str());
+        raise_runtime_error(
+            ("Task cannot await on itself: <Task name='" + task.name() + "'>").c_str());
     }
     if (&future_->loop() != thread_state.loop) {
         raise_runtime_error(

@@ -48,8 +48,7 @@ std::string without_frame(std::string name) {
         std::string parameters;
         if (!inner.ends_with('>')) {
             const std::size_t last = inner.rfind(')');
-            const std::size_t first =
-                last == std::string::npos ? last : matching_open(inner, last);
+            const std::size_t first = last == std::string::npos ? last : matching_open(inner, last);
             parameters = first == std::string::npos ? "" : inner.substr(first);
         }
         std::string before = name.substr(0, open);
@@ -88,7 +87,9 @@ std::string readable_name(const char* function) {
 }
 
 /// The library's own coroutines say nothing to a user.
-bool is_internal(std::string_view name) { return name.starts_with("asyncio::detail::"); }
+bool is_internal(std::string_view name) {
+    return name.starts_with("asyncio::detail::");
+}
 
 class Capture {
 public:
@@ -170,8 +171,8 @@ void format(const FutureCallGraph& graph, const std::string& indent, std::string
     if (!graph.call_stack.empty()) {
         text += indent + "  + Call stack:\n";
         for (const FrameCallGraphEntry& frame : graph.call_stack) {
-            text += indent + "  |   File '" + frame.file + "', line " +
-                    std::to_string(frame.line) + ", in async " + frame.function + "\n";
+            text += indent + "  |   File '" + frame.file + "', line " + std::to_string(frame.line) +
+                    ", in async " + frame.function + "\n";
         }
     }
     if (!graph.awaited_by.empty()) {

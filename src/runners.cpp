@@ -21,13 +21,14 @@ namespace detail {
 /// callback to the loop's inbox and wakes it, both of which a signal handler may do.
 class Interrupt final : public lowlevel::Callback {
 public:
-    Interrupt(EventLoop& loop, const AnyTask& main) : Callback(&cancel_main), loop_(loop), main_(main) {
-        struct sigaction current {};
+    Interrupt(EventLoop& loop, const AnyTask& main)
+        : Callback(&cancel_main), loop_(loop), main_(main) {
+        struct sigaction current{};
         const bool main_thread = ::getpid() == ::gettid();
         if (main_thread && ::sigaction(SIGINT, nullptr, &current) == 0 &&
             (current.sa_flags & SA_SIGINFO) == 0 && current.sa_handler == SIG_DFL) {
             active_.store(this);
-            struct sigaction action {};
+            struct sigaction action{};
             action.sa_handler = &on_signal;
             sigemptyset(&action.sa_mask);
             installed_ = ::sigaction(SIGINT, &action, nullptr) == 0;
@@ -35,7 +36,7 @@ public:
     }
     ~Interrupt() {
         if (installed_) {
-            struct sigaction current {};
+            struct sigaction current{};
             // Left alone if the program has put its own in its place meanwhile.
             if (::sigaction(SIGINT, nullptr, &current) == 0 && current.sa_handler == &on_signal) {
                 std::signal(SIGINT, SIG_DFL);
@@ -61,7 +62,9 @@ private:
         }
         static_cast<void>(self->loop_.post(*self));
     }
-    static void cancel_main(Callback& callback) { static_cast<Interrupt&>(callback).main_.cancel(); }
+    static void cancel_main(Callback& callback) {
+        static_cast<Interrupt&>(callback).main_.cancel();
+    }
 
     static inline std::atomic<Interrupt*> active_{nullptr};
 
@@ -87,8 +90,7 @@ std::terminate_handler previous_terminate = nullptr;
             std::fputs("KeyboardInterrupt\n", stderr);
             std::signal(SIGINT, SIG_DFL);
             std::raise(SIGINT);
-        } catch (...) {
-        }
+        } catch (...) {}
     }
     if (previous_terminate != nullptr) {
         previous_terminate();
@@ -128,7 +130,9 @@ void cancel_all_tasks(EventLoop& loop) {
     }
 }
 
-Coroutine<> nothing() { co_return; }
+Coroutine<> nothing() {
+    co_return;
+}
 
 }  // namespace
 
@@ -148,8 +152,7 @@ Runner::~Runner() {
     try {
         close();
     } catch (...) {
-        detail::log(Level::error,
-                    "closing a Runner threw: " + describe(std::current_exception()));
+        detail::log(Level::error, "closing a Runner threw: " + describe(std::current_exception()));
     }
 }
 

@@ -295,20 +295,26 @@ std::string ServerCore::description() const {
     for (const TransportSocket& socket : all) {
         list += list.empty() ? "" : ", ";
         list += "<asyncio.TransportSocket fd=" + std::to_string(socket.fileno()) +
-                ", family=" + family_number(socket.family()) + ", type=1, proto=" +
-                std::to_string(socket.proto()) + ", laddr=" +
-                python_address(socket.getsockname()) + ">";
+                ", family=" + family_number(socket.family()) +
+                ", type=1, proto=" + std::to_string(socket.proto()) +
+                ", laddr=" + python_address(socket.getsockname()) + ">";
     }
     return "<Server sockets=(" + list + (all.size() == 1 ? ",)>" : ")>");
 }
 
 // ------------------------------------------------------------------------------------ waiting
 
-ServerRef::ServerRef(ServerCore& core) noexcept : core_(&core) { core.retain(); }
+ServerRef::ServerRef(ServerCore& core) noexcept : core_(&core) {
+    core.retain();
+}
 
-ServerRef::~ServerRef() { core_->release(); }
+ServerRef::~ServerRef() {
+    core_->release();
+}
 
-bool ServerClosedAwaiter::await_ready() const noexcept { return core_.finished(); }
+bool ServerClosedAwaiter::await_ready() const noexcept {
+    return core_.finished();
+}
 
 void ServerClosedAwaiter::suspend() noexcept {
     suspended_ = true;
@@ -394,7 +400,9 @@ Coroutine<bool> close_and_wait(ServerRef core) {
 
 // ------------------------------------------------------------------------------------ Server
 
-std::vector<TransportSocket> Server::sockets() const { return core_->sockets(); }
+std::vector<TransportSocket> Server::sockets() const {
+    return core_->sockets();
+}
 
 std::vector<Address> Server::addresses() const {
     std::vector<Address> addresses;
@@ -404,13 +412,29 @@ std::vector<Address> Server::addresses() const {
     return addresses;
 }
 
-Coroutine<> Server::start_serving() const { return detail::begin_serving(core_); }
-bool Server::is_serving() const noexcept { return core_->serving(); }
-Coroutine<> Server::serve_forever() const { return detail::serve_until_closed(core_); }
-void Server::close() const noexcept { core_->close(); }
-void Server::close_clients() const noexcept { core_->close_clients(); }
-void Server::abort_clients() const noexcept { core_->abort_clients(); }
-EventLoop& Server::get_loop() const { return core_->loop(); }
-Coroutine<bool> Server::aexit(std::exception_ptr) { return detail::close_and_wait(core_); }
+Coroutine<> Server::start_serving() const {
+    return detail::begin_serving(core_);
+}
+bool Server::is_serving() const noexcept {
+    return core_->serving();
+}
+Coroutine<> Server::serve_forever() const {
+    return detail::serve_until_closed(core_);
+}
+void Server::close() const noexcept {
+    core_->close();
+}
+void Server::close_clients() const noexcept {
+    core_->close_clients();
+}
+void Server::abort_clients() const noexcept {
+    core_->abort_clients();
+}
+EventLoop& Server::get_loop() const {
+    return core_->loop();
+}
+Coroutine<bool> Server::aexit(std::exception_ptr) {
+    return detail::close_and_wait(core_);
+}
 
 }  // namespace asyncio

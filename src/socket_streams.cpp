@@ -143,13 +143,14 @@ private:
     static void on_loss(Callback& callback);
 
     Socket socket_;
-    std::unique_ptr<Outgoing> outgoing_;       // what the system has not taken yet
-    std::unique_ptr<char[]> receive_buffer_;   // of an operation that receives; see go_on_reading()
-    std::exception_ptr loss_;                  // what it is about to be lost by
+    std::unique_ptr<Outgoing> outgoing_;      // what the system has not taken yet
+    std::unique_ptr<char[]> receive_buffer_;  // of an operation that receives; see go_on_reading()
+    std::exception_ptr loss_;                 // what it is about to be lost by
     ShortAddress peer_;
     ShortAddress own_;
     bool input_under_way_ = false;
-    bool losing_ = false;                      // it will be lost in the next turn
+    bool losing_ = false;  // it is about to be lost, or is
+    bool loss_scheduled_ = false;
     bool eof_written_ = false;
 };
 
@@ -463,7 +464,9 @@ void SocketConnection::write_eof() {
     }
 }
 
-void SocketConnection::shut_output() const { socket_.shutdown(SHUT_WR); }
+void SocketConnection::shut_output() const {
+    socket_.shutdown(SHUT_WR);
+}
 
 // ---------------------------------------------------------------------------------- the end
 
@@ -502,6 +505,7 @@ void SocketConnection::lose_soon(std::exception_ptr error) noexcept {
     losing_ = true;
     in_vain_ = std::max<std::uint8_t>(in_vain_, 1);
     loss_ = std::move(error);
+    loss_scheduled_ = true;
     retain();
     loop()->schedule(static_cast<LossCallback&>(*this));
 }
@@ -509,6 +513,7 @@ void SocketConnection::lose_soon(std::exception_ptr error) noexcept {
 void SocketConnection::on_loss(Callback& callback) {
     auto& self = static_cast<SocketConnection&>(static_cast<LossCallback&>(callback));
     const StreamKeep keep(self);
+    self.loss_scheduled_ = false;
     self.release();
     self.lose(std::exchange(self.loss_, nullptr));
 }
@@ -558,28 +563,29 @@ void SocketConnection::abandoned() noexcept {
     close();
 }
 
-// Tasks that wait are not woken: they are about to be destroyed.
+static void unlink_if_linked(Callback& callback) noexcept {
+    if (callback.linked()) {
+        callback.unlink();
+    }
+}
+
+// What was to run is in some list of the loop's, or was taken out of it already. Tasks that wait
+// are not woken: they are about to be destroyed.
 void SocketConnection::loop_closed() noexcept {
     const StreamKeep keep(*this);
-    auto& input = static_cast<InputOperation&>(*this);
-    auto& loss = static_cast<LossCallback&>(*this);
     const bool was_lost = lost();
     closing_ = true;
     set_lost_silently();
-    if (loss.linked()) {
-        loss.unlink();
+    if (std::exchange(loss_scheduled_, false)) {
+        unlink_if_linked(static_cast<LossCallback&>(*this));
         release();
     }
-    if (input.linked()) {
-        input.unlink();
-    }
     if (std::exchange(input_under_way_, false)) {
+        unlink_if_linked(static_cast<InputOperation&>(*this));
         release();
     }
     if (outgoing_ != nullptr && outgoing_->under_way) {
-        if (outgoing_->linked()) {
-            outgoing_->unlink();
-        }
+        unlink_if_linked(*outgoing_);
         release();
     }
     outgoing_.reset();
@@ -651,9 +657,13 @@ ServedConnection::ServedConnection(Socket socket, const SocketAddress& peer, Str
     server.attach(*this);
 }
 
-ServedConnection::~ServedConnection() { server_.release(); }
+ServedConnection::~ServedConnection() {
+    server_.release();
+}
 
-void ServedConnection::leave_server() noexcept { server_.detach(*this); }
+void ServedConnection::leave_server() noexcept {
+    server_.detach(*this);
+}
 
 void ServedConnection::serve() {
     const StreamKeep keep(*this);
@@ -708,9 +718,8 @@ void ServedConnection::report(std::exception_ptr error) {
 void ServedConnection::loop_closed() noexcept {
     const StreamKeep keep(*this);
     SocketConnection::loop_closed();
-    auto& done = static_cast<HandlerCallback&>(*this);
-    if (done.linked()) {
-        done.unlink();
+    if (task_) {
+        unlink_if_linked(static_cast<HandlerCallback&>(*this));
         task_ = {};
         release();
     }
@@ -726,9 +735,8 @@ StreamPair make_streams(Socket socket, std::size_t limit, const Address& peer) {
 }
 
 std::string lower(std::string text) {
-    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) {
-        return static_cast<char>(std::tolower(c));
-    });
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     return text;
 }
 

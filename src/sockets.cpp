@@ -111,8 +111,7 @@ void LoopIO::FreeScratch::operator()(char* memory) const noexcept {
 // ever backed by memory.
 char* LoopIO::scratch() {
     if (scratch_ == nullptr) {
-        scratch_.reset(
-            static_cast<char*>(::operator new(scratch_size, std::align_val_t(4096))));
+        scratch_.reset(static_cast<char*>(::operator new(scratch_size, std::align_val_t(4096))));
     }
     return scratch_.get();
 }
@@ -378,7 +377,9 @@ std::string detail::python_address(const Address& address) {
 
 namespace detail {
 
-SocketBase::SocketBase(LoopIO* io, int fd) noexcept : io_(io), fd_(fd) { io_->retain(); }
+SocketBase::SocketBase(LoopIO* io, int fd) noexcept : io_(io), fd_(fd) {
+    io_->retain();
+}
 
 SocketBase::SocketBase(const SocketBase& other) noexcept : io_(other.io_), fd_(other.fd_) {
     if (io_ != nullptr) {
@@ -402,7 +403,9 @@ EventLoop& SocketBase::get_loop() const {
     return *io_->loop();
 }
 
-std::int64_t SocketBase::call(Operation& operation) const { return get_loop().call(operation); }
+std::int64_t SocketBase::call(Operation& operation) const {
+    return get_loop().call(operation);
+}
 
 static void check(std::int64_t result, const char* doing) {
     if (result < 0) {
@@ -450,9 +453,15 @@ void SocketBase::shutdown(int how) const {
     check(call(operation), "shutdown");
 }
 
-AddressFamily SocketBase::family() const { return family_of(getsockopt(SOL_SOCKET, SO_DOMAIN)); }
-SocketType SocketBase::type() const { return type_of(getsockopt(SOL_SOCKET, SO_TYPE)); }
-int SocketBase::proto() const { return getsockopt(SOL_SOCKET, SO_PROTOCOL); }
+AddressFamily SocketBase::family() const {
+    return family_of(getsockopt(SOL_SOCKET, SO_DOMAIN));
+}
+SocketType SocketBase::type() const {
+    return type_of(getsockopt(SOL_SOCKET, SO_TYPE));
+}
+int SocketBase::proto() const {
+    return getsockopt(SOL_SOCKET, SO_PROTOCOL);
+}
 
 }  // namespace detail
 
@@ -481,8 +490,7 @@ Socket::Socket(AddressFamily family, SocketType type)
     : SocketBase(&detail::LoopIO::of(get_running_loop()),
                  make_socket(get_running_loop(), family, type)) {}
 
-Socket::Socket(int fd)
-    : SocketBase(&detail::LoopIO::of(get_running_loop()), take_over(fd)) {}
+Socket::Socket(int fd) : SocketBase(&detail::LoopIO::of(get_running_loop()), take_over(fd)) {}
 
 // An operation that is still in the loop's list of those to be started would meet whatever has this
 // number by then. Cancelled, it completes as those do that the proactor knows.
@@ -567,10 +575,9 @@ static Answer resolve(const Query& query) {
         }
         std::memcpy(raw.storage, info->ai_addr, info->ai_addrlen);
         raw.size = info->ai_addrlen;
-        answer.infos.push_back({family_of(info->ai_family), type_of(info->ai_socktype),
-                                info->ai_protocol,
-                                info->ai_canonname != nullptr ? info->ai_canonname : "",
-                                Address(raw)});
+        answer.infos.push_back(
+            {family_of(info->ai_family), type_of(info->ai_socktype), info->ai_protocol,
+             info->ai_canonname != nullptr ? info->ai_canonname : "", Address(raw)});
     }
     return answer;
 }
@@ -633,8 +640,8 @@ Coroutine<std::vector<AddressInfo>> getaddrinfo(std::string_view host, int port,
     // Zones are left to the C library, as CPython does.
     if (host.find('%') == std::string_view::npos) {
         const std::optional<Address> address = Address::parse(host, port);
-        if (address.has_value() && (options.family == AddressFamily::unspecified ||
-                                    options.family == address->family())) {
+        if (address.has_value() &&
+            (options.family == AddressFamily::unspecified || options.family == address->family())) {
             std::vector<AddressInfo> infos = numeric(*address, options);
             if (!infos.empty()) {
                 return give(std::move(infos));
@@ -691,7 +698,9 @@ Result<std::string> RecvAwaiter::await_result() {
     return Result<std::string>(std::in_place, std::move(received_));
 }
 
-std::string RecvAwaiter::await_resume() { return await_result().get(); }
+std::string RecvAwaiter::await_resume() {
+    return await_result().get();
+}
 
 RecvIntoAwaiter::RecvIntoAwaiter(const SocketBase& socket, std::span<std::byte> buffer)
     : SocketOperation(socket, Opcode::recv) {
@@ -706,7 +715,9 @@ Result<std::size_t> RecvIntoAwaiter::await_result() {
     return Result<std::size_t>(std::in_place, static_cast<std::size_t>(result));
 }
 
-std::size_t RecvIntoAwaiter::await_resume() { return await_result().get(); }
+std::size_t RecvIntoAwaiter::await_resume() {
+    return await_result().get();
+}
 
 SendAllAwaiter::SendAllAwaiter(const SocketBase& socket, std::string_view bytes)
     : SocketOperation(socket, Opcode::send), loop_(socket.get_loop()), complete_(function()) {
@@ -755,7 +766,9 @@ Result<void> SendAllAwaiter::await_result() {
     return Result<void>(std::in_place);
 }
 
-void SendAllAwaiter::await_resume() { await_result().get(); }
+void SendAllAwaiter::await_resume() {
+    await_result().get();
+}
 
 ConnectAwaiter::ConnectAwaiter(const SocketBase& socket, const Address& peer)
     : SocketOperation(socket, Opcode::connect), peer_(peer.raw()) {
@@ -777,7 +790,9 @@ Result<void> ConnectAwaiter::await_result() {
     return Result<void>(std::in_place);
 }
 
-void ConnectAwaiter::await_resume() { await_result().get(); }
+void ConnectAwaiter::await_resume() {
+    await_result().get();
+}
 
 AcceptAwaiter::AcceptAwaiter(const SocketBase& listener)
     : SocketOperation(listener, Opcode::accept), io_(*listener.io()) {
@@ -803,7 +818,9 @@ Result<Accepted> AcceptAwaiter::await_result() {
     return Result<Accepted>(std::in_place, take());
 }
 
-Accepted AcceptAwaiter::await_resume() { return await_result().get(); }
+Accepted AcceptAwaiter::await_resume() {
+    return await_result().get();
+}
 
 }  // namespace detail
 

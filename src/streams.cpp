@@ -16,7 +16,9 @@ namespace asyncio {
 
 namespace detail {
 
-static Stream& stream_of(StreamCount& count) noexcept { return static_cast<Stream&>(count); }
+static Stream& stream_of(StreamCount& count) noexcept {
+    return static_cast<Stream&>(count);
+}
 static Connection& connection_of(StreamCount& count) noexcept {
     return static_cast<Connection&>(count);
 }
@@ -158,8 +160,7 @@ void Stream::fed_directly(ReadWaiter& reader, std::size_t n) noexcept {
 // the proactor that there is no more, which saves it from asking.
 std::size_t Stream::receive_size(const ReadWaiter& reader, std::size_t most) noexcept {
     constexpr std::size_t least = std::size_t{64} * 1024;
-    return reader.kind_ == ReadKind::all ? most
-                                         : std::min(std::max(reader.wanted_, least), most);
+    return reader.kind_ == ReadKind::all ? most : std::min(std::max(reader.wanted_, least), most);
 }
 
 // -------------------------------------------------------------------------------- ReadWaiter
@@ -171,10 +172,7 @@ ReadWaiter::ReadWaiter(StreamCount& stream, ReadKind kind, const Separators& sep
     : stream_(stream_of(stream)), separators_(&separators), kind_(kind) {}
 
 ReadWaiter::ReadWaiter(StreamCount& stream, std::span<std::byte> into) noexcept
-    : stream_(stream_of(stream)),
-      wanted_(into.size()),
-      into_(into.data()),
-      kind_(ReadKind::into) {}
+    : stream_(stream_of(stream)), wanted_(into.size()), into_(into.data()), kind_(ReadKind::into) {}
 
 ReadWaiter::~ReadWaiter() {
     if (stream_.reader() == this) {
@@ -270,8 +268,9 @@ void ReadWaiter::finish() {
         } else if (kind_ == ReadKind::exactly) {
             name = "readexactly";
         }
-        throw RuntimeError(std::string(name) +
-                           "() called while another coroutine is already waiting for incoming data");
+        throw RuntimeError(
+            std::string(name) +
+            "() called while another coroutine is already waiting for incoming data");
     }
 }
 
@@ -499,7 +498,9 @@ void DrainAwaiter::await_resume() {
     }
 }
 
-bool WaitClosedAwaiter::await_ready() const noexcept { return connection_of(connection_).lost(); }
+bool WaitClosedAwaiter::await_ready() const noexcept {
+    return connection_of(connection_).lost();
+}
 
 void WaitClosedAwaiter::suspend() noexcept {
     suspended_ = true;
@@ -541,27 +542,51 @@ StreamReader::StreamReader(std::size_t limit) : handle_(*new detail::FedStream(l
 bool StreamReader::at_eof() const {
     return stream_of(stream()).ended() && stream_of(stream()).buffered().empty();
 }
-void StreamReader::feed_data(std::string_view data) { stream_of(stream()).feed_data(data); }
-void StreamReader::feed_eof() { stream_of(stream()).feed_eof(); }
+void StreamReader::feed_data(std::string_view data) {
+    stream_of(stream()).feed_data(data);
+}
+void StreamReader::feed_eof() {
+    stream_of(stream()).feed_eof();
+}
 void StreamReader::set_exception(std::exception_ptr error) {
     stream_of(stream()).set_exception(std::move(error));
 }
-std::exception_ptr StreamReader::exception() const { return stream_of(stream()).exception(); }
+std::exception_ptr StreamReader::exception() const {
+    return stream_of(stream()).exception();
+}
 
 // ------------------------------------------------------------------------------ StreamWriter
 
-void StreamWriter::write(std::string_view bytes) { connection_of(connection()).write(bytes); }
+void StreamWriter::write(std::string_view bytes) {
+    connection_of(connection()).write(bytes);
+}
 void StreamWriter::write_all(std::span<const std::string_view> views) {
     connection_of(connection()).write_all(views);
 }
-void StreamWriter::write_eof() { connection_of(connection()).write_eof(); }
-bool StreamWriter::can_write_eof() const { return connection_of(connection()).can_write_eof(); }
-void StreamWriter::close() { connection_of(connection()).close(); }
-bool StreamWriter::is_closing() const { return connection_of(connection()).closing(); }
-void StreamWriter::abort() { connection_of(connection()).abort(); }
-Address StreamWriter::peername() const { return connection_of(connection()).peername(); }
-Address StreamWriter::sockname() const { return connection_of(connection()).sockname(); }
-TransportSocket StreamWriter::socket() const { return connection_of(connection()).socket(); }
+void StreamWriter::write_eof() {
+    connection_of(connection()).write_eof();
+}
+bool StreamWriter::can_write_eof() const {
+    return connection_of(connection()).can_write_eof();
+}
+void StreamWriter::close() {
+    connection_of(connection()).close();
+}
+bool StreamWriter::is_closing() const {
+    return connection_of(connection()).closing();
+}
+void StreamWriter::abort() {
+    connection_of(connection()).abort();
+}
+Address StreamWriter::peername() const {
+    return connection_of(connection()).peername();
+}
+Address StreamWriter::sockname() const {
+    return connection_of(connection()).sockname();
+}
+TransportSocket StreamWriter::socket() const {
+    return connection_of(connection()).socket();
+}
 
 void StreamWriter::set_write_buffer_limits(WriteBufferLimits limits) {
     connection_of(connection()).set_write_buffer_limits(limits);

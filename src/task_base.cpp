@@ -36,7 +36,10 @@ std::unique_ptr<FutureBase::Rare> TaskBase::rare_with_name(std::string_view name
 
 // The one reference of the beginning is the loop's.
 TaskBase::TaskBase(EventLoop& loop, PromiseBase& root, std::unique_ptr<Rare> rare) noexcept
-    : FutureBase(loop, Kind::task), Callback(&run_start), leaf_(&root), id_(next_task_id()) {
+    : FutureBase(loop, Kind::task),
+      Callback(&run_start),
+      leaf_(&root),
+      id_(rare != nullptr ? 0 : next_task_id()) {
     adopt_rare(std::move(rare));
     loop.tasks_.push_back(*this);
     loop.schedule(static_cast<Callback&>(*this));
@@ -67,7 +70,9 @@ void TaskBase::run_start(Callback& callback) {
     task.complete(*std::exchange(task.leaf_, nullptr));
 }
 
-void TaskBase::run_step(Callback& callback) { static_cast<TaskBase&>(callback).step(); }
+void TaskBase::run_step(Callback& callback) {
+    static_cast<TaskBase&>(callback).step();
+}
 
 void TaskBase::run_timer(Callback& callback) {
     auto& task = static_cast<TaskBase&>(callback);
@@ -78,7 +83,8 @@ void TaskBase::run_timer(Callback& callback) {
 void TaskBase::step() {
     waiter_ = nullptr;
     if (must_cancel_) [[unlikely]] {
-        // A wait that was aborted already delivers its own, earlier error: requests are not added up.
+        // A wait that was aborted already delivers its own, earlier error: requests are not added
+        // up.
         must_cancel_ = false;
         interrupted_ = true;
     }

@@ -24,9 +24,7 @@ public:
     [[nodiscard]] Callback& callback() noexcept { return *this; }
 
     static void* operator new(std::size_t size) { return allocate_block(size); }
-    static void operator delete(void* child, std::size_t size) noexcept {
-        free_block(child, size);
-    }
+    static void operator delete(void* child, std::size_t size) noexcept { free_block(child, size); }
 
     TaskGroup& group;
     AnyFuture task;
@@ -112,7 +110,9 @@ void TaskGroup::check_open() const {
     }
 }
 
-EventLoop& TaskGroup::loop() const { return parent_->loop(); }
+EventLoop& TaskGroup::loop() const {
+    return parent_->loop();
+}
 
 TaskGroup& TaskGroup::aenter() {
     if (entered_) {

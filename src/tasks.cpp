@@ -15,7 +15,9 @@ AnyTask current_task() {
     return task != nullptr ? AnyTask(static_cast<detail::FutureBase&>(*task)) : AnyTask();
 }
 
-std::vector<AnyTask> all_tasks() { return all_tasks(get_running_loop()); }
+std::vector<AnyTask> all_tasks() {
+    return all_tasks(get_running_loop());
+}
 
 std::vector<AnyTask> all_tasks(const EventLoop& loop) {
     std::vector<AnyTask> tasks;

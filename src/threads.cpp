@@ -57,7 +57,9 @@ ThreadPoolExecutor::ThreadPoolExecutor(ThreadPoolOptions options)
     state_->prefix = options.thread_name_prefix;
 }
 
-ThreadPoolExecutor::~ThreadPoolExecutor() { shutdown(true, false); }
+ThreadPoolExecutor::~ThreadPoolExecutor() {
+    shutdown(true, false);
+}
 
 void ThreadPoolExecutor::submit(lowlevel::Job& job) {
     const std::lock_guard lock(state_->mutex);
@@ -155,7 +157,9 @@ void Work::run() noexcept {
     finish();
 }
 
-void Work::abandon() noexcept { finish(); }
+void Work::abandon() noexcept {
+    finish();
+}
 
 // In the worker.
 void Work::finish() noexcept {
@@ -185,8 +189,8 @@ void Work::give_back(Callback& callback) {
 
 void report_lost(const std::exception_ptr& error) noexcept {
     if (error != nullptr) {
-        log(Level::warning, "a call in a thread threw after its future was cancelled: " +
-                                describe(error));
+        log(Level::warning,
+            "a call in a thread threw after its future was cancelled: " + describe(error));
     }
 }
 

@@ -70,6 +70,8 @@ Timeout timeout(std::optional<Duration> delay) {
     return Timeout(delay.has_value() ? std::optional(detail::after(now, *delay)) : std::nullopt);
 }
 
-Timeout timeout_at(std::optional<TimePoint> when) { return Timeout(when); }
+Timeout timeout_at(std::optional<TimePoint> when) {
+    return Timeout(when);
+}
 
 }  // namespace asyncio

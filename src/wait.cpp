@@ -51,7 +51,9 @@ void CompletionWaiter::future_done(Callback& callback) {
     }
 }
 
-void CompletionWaiter::time_up(Callback& callback) { static_cast<TimeUp&>(callback).owner.wake(); }
+void CompletionWaiter::time_up(Callback& callback) {
+    static_cast<TimeUp&>(callback).owner.wake();
+}
 
 void CompletionWaiter::wake() noexcept {
     if (!std::exchange(woken_, true)) {
@@ -97,7 +99,8 @@ Coroutine<DoneAndPending> wait_for_some(std::vector<AnyFuture> futures, WaitOpti
         raise_value_error("Set of Tasks/Futures is empty.");
     }
     std::unordered_set<AnyFuture> seen;
-    std::erase_if(futures, [&seen](const AnyFuture& future) { return !seen.insert(future).second; });
+    std::erase_if(futures,
+                  [&seen](const AnyFuture& future) { return !seen.insert(future).second; });
     co_await Completion(futures, options);
     DoneAndPending result;
     for (AnyFuture& future : futures) {

@@ -82,8 +82,7 @@ inline constexpr std::size_t task_base_size = 112;
 
 /// The room in front of the frame of a Coroutine<T>.
 template <class T>
-inline constexpr std::size_t task_prefix =
-    (task_base_size + sizeof(Outcome<T>) + 15) / 16 * 16;
+inline constexpr std::size_t task_prefix = (task_base_size + sizeof(Outcome<T>) + 15) / 16 * 16;
 
 template <class A>
 concept HasMemberCoAwait = requires(A&& a) { static_cast<A&&>(a).operator co_await(); };
@@ -156,14 +155,14 @@ public:
 
     template <Awaitable A>
         requires(!Descriptor<std::remove_cvref_t<A>>)
-    decltype(auto) await_transform(
-        A&& awaitable, std::source_location site = std::source_location::current()) {
+    decltype(auto) await_transform(A&& awaitable,
+                                   std::source_location site = std::source_location::current()) {
         this->site_ = site;
         return get_awaiter(static_cast<A&&>(awaitable));
     }
     template <Descriptor A>
-    decltype(auto) await_transform(
-        A awaitable, std::source_location site = std::source_location::current()) {
+    decltype(auto) await_transform(A awaitable,
+                                   std::source_location site = std::source_location::current()) {
         this->site_ = site;
         return get_awaiter(std::move(awaitable));
     }

@@ -50,7 +50,7 @@ class PromiseBase;
 class Work;
 class Interrupt;
 struct LoopGate;
-struct AllTasks {};    // tags of the loop's lists
+struct AllTasks {};  // tags of the loop's lists
 struct AllGathers {};
 struct AllWork {};
 
@@ -131,8 +131,7 @@ private:
 /// Threads: belongs to the thread that runs it. From others only call_soon_threadsafe() and post().
 class EventLoop {
 public:
-    explicit EventLoop(
-        std::unique_ptr<lowlevel::Proactor> proactor = lowlevel::make_proactor());
+    explicit EventLoop(std::unique_ptr<lowlevel::Proactor> proactor = lowlevel::make_proactor());
     EventLoop(const EventLoop&) = delete;
     EventLoop& operator=(const EventLoop&) = delete;
     /// Closes the loop, if close() has not.
@@ -197,8 +196,7 @@ public:
         requires std::is_invocable_v<std::decay_t<Fn>&, std::decay_t<Args>...>
     TimerHandle call_at(TimePoint when, Fn&& fn, Args&&... args) {
         if constexpr (sizeof...(Args) > 0) {
-            return call_at(when,
-                           detail::bind(std::forward<Fn>(fn), std::forward<Args>(args)...));
+            return call_at(when, detail::bind(std::forward<Fn>(fn), std::forward<Args>(args)...));
         } else {
             check_usable();
             auto* node = detail::HandleNodeOf<detail::TimerNode, std::decay_t<Fn>>::make(
@@ -349,7 +347,7 @@ private:
     EndOfTurn end_of_turn_;            // behind what the turn under way runs
     lowlevel::OperationList pending_;  // to be started at the next poll
     std::unique_ptr<lowlevel::TimerHeap> timers_;
-    mutable TimePoint now_{};          // as last read
+    mutable TimePoint now_{};                // as last read
     TimePoint next_due_ = TimePoint::max();  // no timer is due before
     TimePoint last_poll_{};
     std::uint32_t callbacks_since_poll_ = 0;

@@ -163,9 +163,7 @@ public:
         if (std::exception_ptr error = check_without_throw()) {
             return Result<T>(std::move(error));
         }
-        return Result<T>::of([this] {
-            return static_cast<Outcome<T>&>(future().outcome()).get();
-        });
+        return Result<T>::of([this] { return static_cast<Outcome<T>&>(future().outcome()).get(); });
     }
 };
 
@@ -200,19 +198,19 @@ public:
     template <class U = T>
         requires(!std::is_void_v<T> && std::is_constructible_v<T, U>)
     void set_result(U&& value) const {
-        check_settable();
+        check_settable("Task does not support set_result operation");
         outcome().emplace(std::forward<U>(value));
         base().finish();
     }
     void set_result() const
         requires std::is_void_v<T>
     {
-        check_settable();
+        check_settable("Task does not support set_result operation");
         outcome().emplace();
         base().finish();
     }
     void set_exception(std::exception_ptr error) const {
-        check_settable();
+        check_settable("Task does not support set_exception operation");
         base().fail(std::move(error));
     }
     template <class E>
@@ -226,9 +224,7 @@ public:
         return this->template add_callback<Future>(std::forward<Fn>(fn));
     }
 
-    detail::FutureAwaiter<T> operator co_await() const {
-        return detail::FutureAwaiter<T>(base());
-    }
+    detail::FutureAwaiter<T> operator co_await() const { return detail::FutureAwaiter<T>(base()); }
 
     /// A handle to `base`, which must have a result of type T.
     explicit Future(detail::FutureBase& base) noexcept : AnyFuture(base) {}
@@ -243,7 +239,7 @@ protected:
     }
 
 private:
-    void check_settable() const;
+    void check_settable(const char* refusal) const;
 };
 
 /// What the exception handler is told. Only `message` is always there.
@@ -262,9 +258,9 @@ template <class T>
 }
 
 template <class T>
-void Future<T>::check_settable() const {
+void Future<T>::check_settable(const char* refusal) const {
     if (base().kind() == detail::FutureBase::Kind::task) {
-        detail::raise_runtime_error("Task does not support set_result operation");
+        detail::raise_runtime_error(refusal);
     }
     base().check_pending();
 }

@@ -1,7 +1,7 @@
 // result.hpp - Result<T>, and as_result(): the outcome of an await as a value.
 //
-// Python needs neither: it can await in `except` and `finally`. C++ cannot await in a catch handler.
-// SPDX-License-Identifier: MIT
+// Python needs neither: it can await in `except` and `finally`. C++ cannot await in a catch
+// handler. SPDX-License-Identifier: MIT
 #pragma once
 
 #include <asyncio/coroutines.hpp>
@@ -62,18 +62,11 @@ public:
             return *value_;
         }
     }
-    T get() &&
-        requires(!std::is_void_v<T>)
-    {
-        return std::move(value());
-    }
-    T get() &
-        requires(!std::is_void_v<T> && !std::is_copy_constructible_v<T>)
-    {
-        return std::move(value());
-    }
-    auto& value()
-        requires(!std::is_void_v<T>)
+    T get() && requires(!std::is_void_v<T>) { return std::move(value()); } T get() &
+                   requires(!std::is_void_v<T> && !std::is_copy_constructible_v<T>) {
+                       return std::move(value());
+                   } auto& value()
+                       requires(!std::is_void_v<T>)
     {
         throw_error();
         return *value_;

@@ -19,7 +19,7 @@ namespace asyncio {
 struct RunOptions {
     std::optional<bool> debug = std::nullopt;  ///< default: ASYNCIO_DEBUG=1 in the environment
     std::unique_ptr<EventLoop> (*loop_factory)() = nullptr;
-    std::string_view proactor = {};            ///< as for lowlevel::make_proactor()
+    std::string_view proactor = {};  ///< as for lowlevel::make_proactor()
 };
 static_assert(std::is_trivially_destructible_v<RunOptions>);
 

@@ -400,7 +400,9 @@ private:
     bool taken_ = false;
 };
 
-inline AcceptAwaiter SockAccept::operator co_await() const { return AcceptAwaiter(socket_); }
+inline AcceptAwaiter SockAccept::operator co_await() const {
+    return AcceptAwaiter(socket_);
+}
 
 }  // namespace detail
 

@@ -379,8 +379,8 @@ public:
     template <std::convertible_to<std::string_view>... More>
     [[nodiscard]] detail::ReadUntil readuntil(std::string_view first, std::string_view second,
                                               const More&... more) {
-        return readuntil(std::vector<std::string>{
-            std::string(first), std::string(second), std::string(std::string_view(more))...});
+        return readuntil(std::vector<std::string>{std::string(first), std::string(second),
+                                                  std::string(std::string_view(more))...});
     }
     [[nodiscard]] detail::ReadUntil readuntil(std::vector<std::string> separators) {
         return {stream(), detail::Separators(std::move(separators))};
@@ -499,10 +499,10 @@ struct StreamPair {
 
 /// Keyword arguments of open_connection().
 struct OpenConnectionOptions {
-    std::size_t limit = detail::default_stream_limit;       ///< of the reader
+    std::size_t limit = detail::default_stream_limit;  ///< of the reader
     AddressFamily family = AddressFamily::unspecified;
-    int flags = 0;                                          ///< of getaddrinfo()
-    std::string_view local_host = {};                       ///< to bind the socket to
+    int flags = 0;                     ///< of getaddrinfo()
+    std::string_view local_host = {};  ///< to bind the socket to
     int local_port = 0;
 };
 static_assert(std::is_trivially_destructible_v<OpenConnectionOptions>);
@@ -523,7 +523,7 @@ static_assert(std::is_trivially_destructible_v<OpenConnectionOptions>);
 struct StartServerOptions {
     std::size_t limit = detail::default_stream_limit;  ///< of the readers
     AddressFamily family = AddressFamily::unspecified;
-    int backlog = 100;                                 ///< connections that wait to be accepted
+    int backlog = 100;  ///< connections that wait to be accepted
     bool reuse_address = true;
     bool reuse_port = false;
     bool keep_alive = false;
@@ -539,8 +539,8 @@ using StartClient = UniqueFunction<AnyFuture(EventLoop&, StreamReader, StreamWri
 template <class Handler>
 StartClient make_start_client(Handler&& handler) {
     using H = std::decay_t<Handler>;
-    return [handler = H(std::forward<Handler>(handler))](
-               EventLoop& loop, StreamReader reader, StreamWriter writer) mutable -> AnyFuture {
+    return [handler = H(std::forward<Handler>(handler))](EventLoop& loop, StreamReader reader,
+                                                         StreamWriter writer) mutable -> AnyFuture {
         using R = std::invoke_result_t<H&, StreamReader, StreamWriter>;
         if constexpr (std::is_base_of_v<AnyFuture, std::remove_cvref_t<R>>) {
             return handler(std::move(reader), std::move(writer));

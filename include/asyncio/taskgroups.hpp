@@ -33,7 +33,8 @@ class GroupChild;
 /// A child that ends cancelled is no error. A body that throws is cancelled like a child that does.
 ///
 /// Cancellation: from outside cancels the children and the body, waits for them, and passes.
-/// Errors: ExceptionGroup("unhandled errors in a TaskGroup"); KeyboardInterrupt and SystemExit bare.
+/// Errors: ExceptionGroup("unhandled errors in a TaskGroup"); KeyboardInterrupt and SystemExit
+/// bare.
 ///         create_task() throws RuntimeError before the block, after it, and when it shuts down.
 class TaskGroup {
 public:
@@ -47,8 +48,8 @@ public:
     template <detail::TaskSource A>
     auto create_task(A&& awaitable, TaskOptions options = {}) {
         check_open();
-        return adopt(detail::start_task(loop(), detail::as_coroutine(std::forward<A>(awaitable)),
-                                        options));
+        return adopt(
+            detail::start_task(loop(), detail::as_coroutine(std::forward<A>(awaitable)), options));
     }
     template <class Fn, class First, class... Args>
         requires(!std::is_same_v<std::remove_cvref_t<First>, TaskOptions> &&
@@ -61,10 +62,9 @@ public:
     template <class Fn, class... Args>
         requires detail::AsyncCallable<Fn, Args...>
     auto create_task(TaskOptions options, Fn&& fn, Args&&... args) {
-        return create_task(
-            detail::invoke_coroutine<std::decay_t<Fn>, std::decay_t<Args>...>(
-                std::forward<Fn>(fn), std::forward<Args>(args)...),
-            options);
+        return create_task(detail::invoke_coroutine<std::decay_t<Fn>, std::decay_t<Args>...>(
+                               std::forward<Fn>(fn), std::forward<Args>(args)...),
+                           options);
     }
 
     /// Ends the group early and without an error: cancels the children and the body. Before the

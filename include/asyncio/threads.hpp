@@ -21,7 +21,7 @@ namespace asyncio {
 
 /// Keyword arguments of ThreadPoolExecutor.
 struct ThreadPoolOptions {
-    std::size_t max_workers = 0;                 ///< 0: the number of processors + 4, at most 32
+    std::size_t max_workers = 0;  ///< 0: the number of processors + 4, at most 32
     std::string_view thread_name_prefix = "asyncio";
 };
 
@@ -56,9 +56,7 @@ struct LoopGate {
 
 /// A call under way in an executor. The worker runs it, the loop gives its result to a future and
 /// frees it; if the loop is closed before, the worker does.
-class Work : public lowlevel::Job,
-             public lowlevel::Callback,
-             public lowlevel::ListHook<AllWork> {
+class Work : public lowlevel::Job, public lowlevel::Callback, public lowlevel::ListHook<AllWork> {
 public:
     /// Hands it to `executor`, or the loop's default one, made if there is none. If that throws,
     /// the work has been freed.

@@ -79,8 +79,7 @@ private:
                                                                    : count * factor;
             return result;
         } else {
-            return Duration(
-                std::chrono::duration<long double>(duration).count());
+            return Duration(std::chrono::duration<long double>(duration).count());
         }
     }
     template <class Number>

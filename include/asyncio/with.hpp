@@ -62,13 +62,12 @@ struct EnteredNothing {
     Nothing& get() noexcept;
 };
 template <class R>
-using EnteredOf = std::conditional_t<std::is_void_v<EnteredValue<R>>, EnteredNothing,
-                                     EnteredHolder<std::conditional_t<
-                                         std::is_void_v<EnteredValue<R>>, int, EnteredValue<R>>>>;
+using EnteredOf = std::conditional_t<
+    std::is_void_v<EnteredValue<R>>, EnteredNothing,
+    EnteredHolder<std::conditional_t<std::is_void_v<EnteredValue<R>>, int, EnteredValue<R>>>>;
 
 template <class R, class Body>
-using BodyReturn =
-    decltype(call_body(std::declval<Body&>(), std::declval<EnteredOf<R>&>()));
+using BodyReturn = decltype(call_body(std::declval<Body&>(), std::declval<EnteredOf<R>&>()));
 
 template <class T>
 struct BodyResultOf {
@@ -128,7 +127,8 @@ auto with_resource(Held held, Body body)
         if constexpr (std::is_void_v<T>) {
             co_return;
         } else {
-            raise_runtime_error("the exit of with() swallowed the exception of a body that owes a value");
+            raise_runtime_error(
+                "the exit of with() swallowed the exception of a body that owes a value");
         }
     }
     co_return std::move(result).get();

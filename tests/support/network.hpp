@@ -5,6 +5,7 @@
 
 #include <asyncio/lowlevel/proactor.hpp>
 #include <asyncio/streams.hpp>
+#include <asyncio/testing/settle.hpp>
 #include <asyncio/testing/virtual_clock.hpp>
 
 #include <gtest/gtest.h>
@@ -325,12 +326,23 @@ private:
     std::map<lowlevel::Operation*, std::size_t> sizes_;
 };
 
+/// Cancels every other task and lets them end.
+inline Coroutine<> end_tasks() {
+    for (AnyTask task : all_tasks()) {
+        if (task != current_task()) {
+            task.cancel();
+        }
+    }
+    co_await settle();
+}
+
 /// Runs `body` on a virtual clock with those faults. What it throws is a failure.
 inline void run_with_faults(Faults& faults, Coroutine<> body) {
     auto proactor = std::make_unique<FaultProactor>(lowlevel::make_system_proactor(), faults);
     EventLoop loop(std::make_unique<VirtualClock>(std::move(proactor)));
     try {
         loop.run_until_complete(std::move(body));
+        loop.run_until_complete(end_tasks());
     } catch (...) {
         ADD_FAILURE() << "the test threw " << describe(std::current_exception());
     }

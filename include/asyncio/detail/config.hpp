@@ -20,7 +20,7 @@ namespace asyncio::detail {
 #if defined(NDEBUG) && !defined(ASYNCIO_CHECKED)
 #define ASYNCIO_ASSERT(condition) static_cast<void>(0)
 #else
-#define ASYNCIO_ASSERT(condition) \
+#define ASYNCIO_ASSERT(condition)       \
     ((condition) ? static_cast<void>(0) \
                  : ::asyncio::detail::assertion_failed(#condition, __FILE__, __LINE__))
 #endif

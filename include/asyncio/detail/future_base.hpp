@@ -142,10 +142,10 @@ private:
 
 protected:
     // Of tasks; here because there is room.
-    bool must_cancel_ : 1 = false;   // throw CancelledError at the next step
-    bool interrupted_ : 1 = false;   // this step throws CancelledError
-    bool quiet_ : 1 = false;         // nothing is reported if it is destroyed while pending
-    std::uint16_t block_size_ = 0;   // of frame and control block; 0 if it is larger than that
+    bool must_cancel_ : 1 = false;  // throw CancelledError at the next step
+    bool interrupted_ : 1 = false;  // this step throws CancelledError
+    bool quiet_ : 1 = false;        // nothing is reported if it is destroyed while pending
+    std::uint16_t block_size_ = 0;  // of frame and control block; 0 if it is larger than that
 
 private:
     EventLoop* loop_;

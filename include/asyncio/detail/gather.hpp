@@ -145,8 +145,8 @@ private:
 
     template <std::size_t... index>
     void collect_all(std::index_sequence<index...>) {
-        this->outcome_.emplace(std::tuple<Gathered<exceptions, T>...>{
-            collect_one<exceptions, T>(this->child(index), this->child(index).references() == 1)...});
+        this->outcome_.emplace(std::tuple<Gathered<exceptions, T>...>{collect_one<exceptions, T>(
+            this->child(index), this->child(index).references() == 1)...});
     }
 };
 

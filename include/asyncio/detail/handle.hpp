@@ -90,8 +90,8 @@ public:
     static HandleNodeOf* make(EventLoop& loop, bool shared, F&& fn) {
         // What is allocated here and freed by another thread must not come from this thread's
         // recycled blocks: they would all move over there.
-        void* memory = shared ? ::operator new(sizeof(HandleNodeOf))
-                              : allocate_block(sizeof(HandleNodeOf));
+        void* memory =
+            shared ? ::operator new(sizeof(HandleNodeOf)) : allocate_block(sizeof(HandleNodeOf));
         try {
             return ::new (memory) HandleNodeOf(loop, shared, std::forward<F>(fn));
         } catch (...) {

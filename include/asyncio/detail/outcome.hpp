@@ -101,9 +101,7 @@ private:
 template <class T>
 class Outcome<T&> : public OutcomeBase {
 public:
-    void emplace(T& object) noexcept {
-        object_ = &object;
-    }
+    void emplace(T& object) noexcept { object_ = &object; }
     T& take() { return get(); }
     T& get() {
         if (error != nullptr) {

@@ -36,9 +36,7 @@ public:
     explicit AnyTask(detail::FutureBase& base) noexcept : AnyFuture(base) {}
 
 private:
-    [[nodiscard]] detail::TaskBase& task() const {
-        return static_cast<detail::TaskBase&>(base());
-    }
+    [[nodiscard]] detail::TaskBase& task() const { return static_cast<detail::TaskBase&>(base()); }
 };
 
 /// A coroutine that the loop runs concurrently with others; a Future of its result, and the unit of
@@ -100,8 +98,8 @@ concept TaskSource = Awaitable<std::decay_t<A>> || AsyncCallable<A>;
 /// the running loop, from the next turn on. RuntimeError if no loop runs.
 template <detail::TaskSource A>
 auto create_task(A&& awaitable, TaskOptions options = {}) {
-    return detail::start_task(get_running_loop(),
-                              detail::as_coroutine(std::forward<A>(awaitable)), options);
+    return detail::start_task(get_running_loop(), detail::as_coroutine(std::forward<A>(awaitable)),
+                              options);
 }
 
 /// The same of `fn(args...)`: callable and arguments live as long as the coroutine. The way to run
@@ -119,11 +117,10 @@ auto create_task(Fn&& fn, First&& first, Args&&... args) {
 template <class Fn, class... Args>
     requires detail::AsyncCallable<Fn, Args...>
 auto create_task(TaskOptions options, Fn&& fn, Args&&... args) {
-    return detail::start_task(
-        get_running_loop(),
-        detail::invoke_coroutine<std::decay_t<Fn>, std::decay_t<Args>...>(
-            std::forward<Fn>(fn), std::forward<Args>(args)...),
-        options);
+    return detail::start_task(get_running_loop(),
+                              detail::invoke_coroutine<std::decay_t<Fn>, std::decay_t<Args>...>(
+                                  std::forward<Fn>(fn), std::forward<Args>(args)...),
+                              options);
 }
 
 /// The task whose code is running; empty in a callback.
@@ -150,8 +147,9 @@ template <class A>
 auto ensure_future_on(EventLoop& loop, A&& awaitable) {
     if constexpr (std::is_base_of_v<AnyFuture, std::remove_cvref_t<A>>) {
         if (&awaitable.get_loop() != &loop) {
-            raise_value_error("The future belongs to a different loop than the one specified as "
-                              "the loop argument");
+            raise_value_error(
+                "The future belongs to a different loop than the one specified as "
+                "the loop argument");
         }
         return std::remove_cvref_t<A>(std::forward<A>(awaitable));
     } else {

@@ -25,14 +25,10 @@ namespace detail {
 /// CancelledError is to be thrown at the next step, and uncancel() may still take it back.
 /// `interrupted_`: the wait was aborted (or the step has begun), the error will be thrown. The
 /// await that the task is resumed at is the first code to run, so it is the one that throws.
-class TaskBase : public FutureBase,
-                 public lowlevel::Callback,
-                 public lowlevel::ListHook<AllTasks> {
+class TaskBase : public FutureBase, public lowlevel::Callback, public lowlevel::ListHook<AllTasks> {
 public:
     bool cancel(CancelMessage message) override;
-    [[nodiscard]] int cancelling() const noexcept {
-        return static_cast<int>(cancel_requests_);
-    }
+    [[nodiscard]] int cancelling() const noexcept { return static_cast<int>(cancel_requests_); }
     int uncancel() noexcept;
 
     [[nodiscard]] std::string name() const;

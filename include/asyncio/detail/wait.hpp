@@ -138,7 +138,8 @@ auto wait_for_coroutine(A awaitable, std::optional<Duration> delay)
 /// Waits for futures and tasks until all are done, the first is, or the first fails, or the time is
 /// up; which are done by then. It neither cancels them nor throws what they throw.
 ///
-///     auto [done, pending] = co_await wait(tasks, {.timeout = 5s, .return_when = FIRST_COMPLETED});
+///     auto [done, pending] = co_await wait(tasks, {.timeout = 5s, .return_when =
+///     FIRST_COMPLETED});
 ///
 /// Cancellation: ends the wait; the tasks go on.
 /// Errors: std::invalid_argument("Set of Tasks/Futures is empty.").
@@ -146,6 +147,10 @@ template <class F>
     requires std::is_base_of_v<AnyFuture, F>
 Coroutine<DoneAndPending> wait(const std::vector<F>& futures, WaitOptions options = {}) {
     return detail::wait_for_some(std::vector<AnyFuture>(futures.begin(), futures.end()), options);
+}
+[[nodiscard]] inline Coroutine<DoneAndPending> wait(std::vector<AnyFuture> futures,
+                                                    WaitOptions options = {}) {
+    return detail::wait_for_some(std::move(futures), options);
 }
 
 /// `awaitable` with a time limit: cancels it when the time is up, waits until it has ended, and

@@ -60,7 +60,7 @@ private:
 
     std::uint64_t place_ = unarmed;  // index in the heap
     Callback* callback_;
-    std::uint64_t order_;            // of arming: decides between equal deadlines
+    std::uint64_t order_;  // of arming: decides between equal deadlines
 };
 
 }  // namespace asyncio::lowlevel

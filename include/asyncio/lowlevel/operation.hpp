@@ -16,17 +16,17 @@ namespace asyncio::lowlevel {
 /// in which they were started.
 enum class Opcode : std::uint8_t {
     // Started on the loop, completed later (EventLoop::start).
-    accept,      ///< fd, address (may be null); result: the new descriptor, non-blocking, CLOEXEC
-    connect,     ///< fd, address
-    recv,        ///< fd, data, size; result: bytes, 0 at the end
-    send,        ///< fd, data, size; result: bytes taken, which may be fewer; never raises SIGPIPE
-    send_vector, ///< fd, data (array of `size` Buffers); result: bytes taken
-    recv_from,   ///< fd, data, size, address
-    send_to,     ///< fd, data, size, address
-    read,        ///< fd, data, size: pipes, terminals
-    write,       ///< fd, data, size; never raises SIGPIPE
-    poll_in,     ///< fd: completes when it is readable (or in error); result: the POLL* bits
-    poll_out,    ///< fd: completes when it is writable (or in error); result: the POLL* bits
+    accept,       ///< fd, address (may be null); result: the new descriptor, non-blocking, CLOEXEC
+    connect,      ///< fd, address
+    recv,         ///< fd, data, size; result: bytes, 0 at the end
+    send,         ///< fd, data, size; result: bytes taken, which may be fewer; never raises SIGPIPE
+    send_vector,  ///< fd, data (array of `size` Buffers); result: bytes taken
+    recv_from,    ///< fd, data, size, address
+    send_to,      ///< fd, data, size, address
+    read,         ///< fd, data, size: pipes, terminals
+    write,        ///< fd, data, size; never raises SIGPIPE
+    poll_in,      ///< fd: completes when it is readable (or in error); result: the POLL* bits
+    poll_out,     ///< fd: completes when it is writable (or in error); result: the POLL* bits
     // Cold and immediate (Proactor::call).
     socket,       ///< argument: family, argument2: type; result: descriptor, non-blocking, CLOEXEC
     bind,         ///< fd, address
@@ -65,19 +65,18 @@ struct Buffer {
 /// has that number by then: the loop lets a non-waiting poll() start it before it closes.
 class Operation : public Callback {
 public:
-    Operation(Run run, Opcode opcode, int fd) noexcept
-        : Callback(run), opcode(opcode), fd(fd) {}
+    Operation(Run run, Opcode opcode, int fd) noexcept : Callback(run), opcode(opcode), fd(fd) {}
 
     Opcode opcode;
-    bool started = false;        ///< kept by the proactor: poll() has taken it, not yet completed it
-    bool completed = false;      ///< set by the proactor when the result is there; start() clears it
+    bool started = false;    ///< kept by the proactor: poll() has taken it, not yet completed it
+    bool completed = false;  ///< set by the proactor when the result is there; start() clears it
     int fd;
     int argument = 0;
     int argument2 = 0;
     void* data = nullptr;
     std::size_t size = 0;
     SocketAddress* address = nullptr;
-    std::int64_t result = 0;     ///< what the kernel answered: at least 0, or -errno
+    std::int64_t result = 0;  ///< what the kernel answered: at least 0, or -errno
 };
 
 using OperationList = CallbackList;

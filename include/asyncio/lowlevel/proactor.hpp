@@ -81,7 +81,8 @@ private:
 using ProactorFactory = std::unique_ptr<Proactor> (*)(std::string_view name);
 
 /// Decides what make_proactor() gives from now on; null: the library's own choice again. For tests
-/// that put another clock or network under programs that know nothing of it. Returns the one before.
+/// that put another clock or network under programs that know nothing of it. Returns the one
+/// before.
 ProactorFactory set_proactor_factory(ProactorFactory factory) noexcept;
 
 /// The library's own choice, whatever set_proactor_factory() was given: what a decorator wraps.

@@ -16,7 +16,9 @@ using detail::CancelMessage;
 using detail::TaskBase;
 
 /// The task whose step is under way in this thread.
-[[nodiscard]] inline TaskBase& running_task() noexcept { return *detail::thread_state.task; }
+[[nodiscard]] inline TaskBase& running_task() noexcept {
+    return *detail::thread_state.task;
+}
 
 /// What a suspended task is parked in; it knows how to abort the wait.
 ///
@@ -58,8 +60,7 @@ public:
         return waiter;
     }
     void wake_all() noexcept {
-        while (wake_first() != nullptr) {
-        }
+        while (wake_first() != nullptr) {}
     }
 
 private:

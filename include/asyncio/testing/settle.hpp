@@ -12,6 +12,8 @@ namespace asyncio::testing {
 ///
 ///     auto waiter = create_task(event.wait());
 ///     co_await settle();  // it is parked now
-[[nodiscard]] inline auto settle() { return sleep(std::chrono::nanoseconds(1)); }
+[[nodiscard]] inline auto settle() {
+    return sleep(std::chrono::nanoseconds(1));
+}
 
 }  // namespace asyncio::testing
