@@ -48,9 +48,13 @@ Coroutine<> echo(StreamReader reader, StreamWriter writer) {
     co_await writer.wait_closed();
 }
 
-Coroutine<> serve_nothing(StreamReader, StreamWriter) { co_return; }
+Coroutine<> serve_nothing(StreamReader, StreamWriter) {
+    co_return;
+}
 
-int port_of(const Server& server) { return server.addresses().at(0).port(); }
+int port_of(const Server& server) {
+    return server.addresses().at(0).port();
+}
 
 Coroutine<std::string> ask(int port, std::string question) {
     auto [reader, writer] = co_await open_connection("127.0.0.1", port);
@@ -62,7 +66,9 @@ Coroutine<std::string> ask(int port, std::string question) {
     co_return answer;
 }
 
-Coroutine<> wait_closed(Server server) { co_await server.wait_closed(); }
+Coroutine<> wait_closed(Server server) {
+    co_await server.wait_closed();
+}
 
 /// What the exception handler of the running loop gets.
 class Reports {
@@ -294,7 +300,8 @@ ASYNC_TEST(Handler, may_return_a_task) {
 
 // Its coroutine uses the captures of the lambda: the server keeps it as long as it is needed.
 ASYNC_TEST(Handler, keeps_its_captures_until_its_last_connection_is_served) {
-    auto greeting = std::make_shared<std::string>("a greeting that is too long to be stored inline ");
+    auto greeting =
+        std::make_shared<std::string>("a greeting that is too long to be stored inline ");
     const std::weak_ptr<std::string> alive = greeting;
     std::optional<Server> server;
     {
@@ -333,8 +340,9 @@ ASYNC_TEST(Handler, that_throws_is_reported_and_its_connection_closed) {
     server.close();
     co_await server.wait_closed();
     co_await settle();
-    EXPECT_EQ(reports.all, (std::vector<std::string>{
-                               "Unhandled exception in client_connected_cb: RuntimeError('test x')"}));
+    EXPECT_EQ(reports.all,
+              (std::vector<std::string>{
+                  "Unhandled exception in client_connected_cb: RuntimeError('test x')"}));
 }
 
 ASYNC_TEST(Handler, that_throws_without_being_a_coroutine_is_reported_too) {
@@ -345,8 +353,9 @@ ASYNC_TEST(Handler, that_throws_without_being_a_coroutine_is_reported_too) {
     EXPECT_EQ(answer, "");
     server.close();
     co_await server.wait_closed();
-    EXPECT_EQ(reports.all, (std::vector<std::string>{
-                               "Unhandled exception in client_connected_cb: RuntimeError('plain')"}));
+    EXPECT_EQ(reports.all,
+              (std::vector<std::string>{
+                  "Unhandled exception in client_connected_cb: RuntimeError('plain')"}));
 }
 
 ASYNC_TEST(Handler, that_is_cancelled_closes_its_connection_and_is_not_reported) {
@@ -419,10 +428,9 @@ TEST(Accept, goes_on_after_errors_of_single_connections) {
     for (const unsigned refuse : {0U, 1U}) {
         Faults faults;
         faults.refuse_attempts = refuse;
-        run_with_faults(faults, survive_accept_errors(
-                                    faults, {ECONNABORTED, EPROTO, EPERM, EINTR, ENETDOWN,
-                                             ENOPROTOOPT, EHOSTDOWN, ENONET, EHOSTUNREACH,
-                                             ENETUNREACH}));
+        run_with_faults(faults, survive_accept_errors(faults, {ECONNABORTED, EPROTO, EPERM, EINTR,
+                                                               ENETDOWN, ENOPROTOOPT, EHOSTDOWN,
+                                                               ENONET, EHOSTUNREACH, ENETUNREACH}));
     }
 }
 
@@ -482,7 +490,8 @@ TEST(Accept, leaves_nothing_behind_when_the_loop_is_closed) {
                 faults.accept_errors.assign(1000, EMFILE);
             }
             auto body = [](int count) -> Coroutine<> {
-                get_running_loop().set_exception_handler([](EventLoop&, const ExceptionContext&) {});
+                get_running_loop().set_exception_handler(
+                    [](EventLoop&, const ExceptionContext&) {});
                 const Server server = co_await start_server(echo, "127.0.0.1", 0);
                 const Peer peer = Peer::connect(port_of(server));
                 for (int i = 0; i < count; ++i) {
@@ -643,7 +652,9 @@ ASYNC_TEST(AbortClients, drops_what_was_written) {
     EXPECT_LT(got.size(), std::size_t{16} << 20);
 }
 
-static Coroutine<> serve_forever(Server server) { co_await server.serve_forever(); }
+static Coroutine<> serve_forever(Server server) {
+    co_await server.serve_forever();
+}
 
 ASYNC_TEST(ServeForever, ends_when_it_is_cancelled_with_its_connections) {
     Server server = co_await start_server(echo, "127.0.0.1", 0, {.start_serving = false});
@@ -694,10 +705,11 @@ ASYNC_TEST(ServeForever, is_awaited_once_and_only_before_the_end) {
 ASYNC_TEST(Server, is_closed_and_awaited_at_the_end_of_with) {
     Server server = co_await start_server(echo, "127.0.0.1", 0);
     const int port = port_of(server);
-    const std::string answer = co_await with(server, [&](Server& entered) -> Coroutine<std::string> {
-        EXPECT_TRUE(entered.is_serving());
-        co_return co_await ask(port, "inside");
-    });
+    const std::string answer =
+        co_await with(server, [&](Server& entered) -> Coroutine<std::string> {
+            EXPECT_TRUE(entered.is_serving());
+            co_return co_await ask(port, "inside");
+        });
     EXPECT_EQ(answer, "inside");
     EXPECT_FALSE(server.is_serving());
     const auto refused = co_await as_result(ask(port, "x"));

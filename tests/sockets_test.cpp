@@ -122,7 +122,8 @@ TEST(Address, keeps_the_scope_of_an_ipv6_address) {
 }
 
 TEST(Address, refuses_what_is_not_numeric) {
-    for (const char* host : {"", "localhost", "127.0.0", "1.2.3.4.5", "::g", "127.0.0.1 ", "256.1.1.1"}) {
+    for (const char* host :
+         {"", "localhost", "127.0.0", "1.2.3.4.5", "::g", "127.0.0.1 ", "256.1.1.1"}) {
         EXPECT_FALSE(Address::parse(host, 80)) << host;
         EXPECT_THROW(Address(host, 80), std::invalid_argument) << host;
     }
@@ -137,9 +138,9 @@ TEST(Address, is_parsed_from_what_it_prints) {
         EXPECT_TRUE(address.has_value()) << text;
         EXPECT_EQ(address.value_or(Address()).to_string(), text);
     }
-    for (const char* text : {"", ":", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536",
-                             "127.0.0.1:123456", "127.0.0.1:-1", "::1:80", "[::1]", "[127.0.0.1]:80",
-                             "[]:80", "localhost:80"}) {
+    for (const char* text :
+         {"", ":", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536", "127.0.0.1:123456",
+          "127.0.0.1:-1", "::1:80", "[::1]", "[127.0.0.1]:80", "[]:80", "localhost:80"}) {
         EXPECT_FALSE(Address::parse(text)) << text;
     }
 }
@@ -405,8 +406,8 @@ ASYNC_TEST(SockSendAll, to_a_closed_peer_throws_and_raises_no_signal) {
 }
 
 ASYNC_TEST(SockConnect, connects_and_accepts) {
-    for (const auto& [family, host] : {std::pair{AddressFamily::ipv4, "127.0.0.1"},
-                                       std::pair{AddressFamily::ipv6, "::1"}}) {
+    for (const auto& [family, host] :
+         {std::pair{AddressFamily::ipv4, "127.0.0.1"}, std::pair{AddressFamily::ipv6, "::1"}}) {
         Socket listener(family);
         listener.bind(Address(host, 0));
         listener.listen();
@@ -435,8 +436,8 @@ ASYNC_TEST(SockConnect, to_a_port_where_nobody_listens_is_refused) {
     try {
         connected.get();
     } catch (const ConnectionRefusedError& error) {
-        EXPECT_EQ(error.doing(), "Connect call failed ('127.0.0.1', " +
-                                     std::to_string(address.port()) + ")");
+        EXPECT_EQ(error.doing(),
+                  "Connect call failed ('127.0.0.1', " + std::to_string(address.port()) + ")");
     }
 }
 
@@ -582,7 +583,8 @@ ASYNC_TEST(GetAddrInfo, looks_names_and_services_up) {
 }
 
 ASYNC_TEST(GetAddrInfo, reports_what_the_resolver_says) {
-    const auto unknown = co_await as_result(getaddrinfo("127.0.0.1", 80, {.family = AddressFamily::ipv6}));
+    const auto unknown =
+        co_await as_result(getaddrinfo("127.0.0.1", 80, {.family = AddressFamily::ipv6}));
     EXPECT_EQ(describe(unknown.error()).substr(0, 9), "gaierror(");
     const auto empty = co_await as_result(getaddrinfo("", 80));
     EXPECT_EQ(describe(empty.error()), "gaierror(-2, 'Name or service not known')");

@@ -1,8 +1,8 @@
 // streams_test.cpp - readers fed by hand; and connections, whose other end the test holds.
 //
 // SPDX-License-Identifier: MIT
-#include <asyncio/log.hpp>
 #include <asyncio/streams.hpp>
+#include <asyncio/log.hpp>
 #include <asyncio/taskgroups.hpp>
 #include <asyncio/timeouts.hpp>
 
@@ -59,8 +59,7 @@ Coroutine<std::string> rest_of(StreamReader& reader) {
     if (!reader.at_eof() && reader.exception() == nullptr) {
         try {
             reader.feed_eof();
-        } catch (const RuntimeError&) {
-        }
+        } catch (const RuntimeError&) {}
     }
     co_return co_await reader.read();
 }
@@ -71,7 +70,9 @@ Coroutine<std::string> reading(Awaitable awaitable) {
     co_return co_await std::move(awaitable);
 }
 
-Coroutine<> drain(StreamWriter& writer) { co_await writer.drain(); }
+Coroutine<> drain(StreamWriter& writer) {
+    co_await writer.drain();
+}
 
 /// What an OSError says, without what belongs to its number.
 std::string doing(const std::exception_ptr& error) {
@@ -308,7 +309,8 @@ ASYNC_TEST(StreamReader, is_iterated_by_line) {
     EXPECT_EQ(got, (std::vector<std::string>{"a\n", "\n", "b"}));
 }
 
-static const char* const found_text = "ValueError('Separator is found, but chunk is longer than limit')";
+static const char* const found_text =
+    "ValueError('Separator is found, but chunk is longer than limit')";
 static const char* const not_found_text =
     "ValueError('Separator is not found, and chunk exceed the limit')";
 
@@ -392,8 +394,8 @@ ASYNC_TEST(StreamReader, needs_a_separator) {
 
 ASYNC_TEST(StreamReader, finds_a_separator_that_comes_in_pieces) {
     const std::vector<std::vector<std::string>> cases{
-        {"lineAAA"}, {"QWEAA", "XYAA", "A"}, {"QWEAA", "XYA", "AA"}, {"AAA"}, {"XAAA"},
-        {"XXX", "A", "A", "A"}};
+        {"lineAAA"}, {"QWEAA", "XYAA", "A"}, {"QWEAA", "XYA", "AA"}, {"AAA"},
+        {"XAAA"},    {"XXX", "A", "A", "A"}};
     for (const auto& pieces : cases) {
         StreamReader reader;
         std::string all;
@@ -544,7 +546,8 @@ ASYNC_TEST(StreamReader, reads_exactly_what_was_asked_for) {
         reader.feed_data(lines);
         reader.feed_data(lines);
     });
-    const std::string two = co_await reader.readexactly(static_cast<std::ptrdiff_t>(2 * lines.size()));
+    const std::string two =
+        co_await reader.readexactly(static_cast<std::ptrdiff_t>(2 * lines.size()));
     EXPECT_EQ(two, lines + lines);
     const std::string none = co_await reader.readexactly(0);
     EXPECT_EQ(none, "");
@@ -1228,7 +1231,8 @@ ASYNC_TEST(Close, lets_wait_closed_be_cancelled) {
     co_await settle();
     EXPECT_TRUE(waiting.cancelled());
     writer.close();
-    co_await writer.wait_closed();  // of CPython's future nothing would be left but the cancellation
+    co_await writer
+        .wait_closed();  // of CPython's future nothing would be left but the cancellation
 }
 
 ASYNC_TEST(Close, ignores_writes_and_warns_from_the_fifth_on) {
@@ -1309,9 +1313,7 @@ ASYNC_TEST(Handles, say_so_in_debug_mode_when_they_were_not_closed) {
     const LogCapture log;
     get_running_loop().set_debug(true);
     Peer peer;
-    {
-        auto [reader, writer] = co_await open_to(peer);
-    }
+    { auto [reader, writer] = co_await open_to(peer); }
     get_running_loop().set_debug(false);
     EXPECT_EQ(log.texts.size(), 1U);
     EXPECT_EQ(log.texts.at(0).substr(0, 24), "unclosed <StreamWriter> ");
@@ -1437,9 +1439,9 @@ ASYNC_TEST(OpenConnection, reports_all_errors_as_one) {
     } catch (const OSError& error) {
         const std::string text = std::to_string(port);
         if (error.error_number() == 0) {
-            EXPECT_EQ(error.doing(), "Multiple exceptions: [Errno 111] Connect call failed ('::1', " +
-                                         text + ", 0, 0), [Errno 111] Connect call failed ('127.0.0.1', " +
-                                         text + ")");
+            EXPECT_EQ(error.doing(),
+                      "Multiple exceptions: [Errno 111] Connect call failed ('::1', " + text +
+                          ", 0, 0), [Errno 111] Connect call failed ('127.0.0.1', " + text + ")");
         } else {
             EXPECT_EQ(error.error_number(), ECONNREFUSED);
         }
@@ -1463,7 +1465,8 @@ ASYNC_TEST(OpenConnection, binds_to_a_local_address) {
     } catch (const OSError& error) {
         EXPECT_EQ(error.error_number(), EADDRINUSE);
         EXPECT_EQ(error.doing(), "error while attempting to bind on address ('127.0.0.1', " +
-                                     std::to_string(taken) + "): [errno 98] address already in use");
+                                     std::to_string(taken) +
+                                     "): [errno 98] address already in use");
     }
 }
 
@@ -1546,7 +1549,8 @@ static Coroutine<> talk_in_pieces(std::size_t size) {
 }
 
 TEST(Faults, of_every_kind_lose_and_change_nothing) {
-    for (const std::size_t pieces : {std::size_t{1}, std::size_t{7}, std::size_t{1000}, Faults::no_limit}) {
+    for (const std::size_t pieces :
+         {std::size_t{1}, std::size_t{7}, std::size_t{1000}, Faults::no_limit}) {
         for (const unsigned refuse : {0U, 1U, 2U, 3U, 10U}) {
             SCOPED_TRACE("pieces of " + std::to_string(pieces) + ", refused: every " +
                          std::to_string(refuse));
@@ -1586,7 +1590,8 @@ ASYNC_TEST(Connection, loses_no_byte_however_often_its_task_is_cancelled) {
         auto task = create_task(read_and_write(reader, writer, received));
         state = state * 1664525 + 1013904223;
         for (std::uint32_t i = 0; i < state >> 29; ++i) {
-            const std::size_t size = std::min<std::size_t>((state >> 8) % 3000 + 1, bytes.size() - sent);
+            const std::size_t size =
+                std::min<std::size_t>((state >> 8) % 3000 + 1, bytes.size() - sent);
             sent += peer.try_send(std::string_view(bytes).substr(sent, size));
             peer.receive(echoed);
             co_await sleep(0);

@@ -32,7 +32,9 @@ inline void run_async_test(Coroutine<> (*body)()) {
 }  // namespace asyncio::testing
 
 /// A GoogleTest test whose body is a Coroutine<>. Use EXPECT_*, not ASSERT_* (which returns).
-#define ASYNC_TEST(suite, name)                                             \
-    static ::asyncio::Coroutine<> suite##_##name##_body();                  \
-    TEST(suite, name) { ::asyncio::testing::run_async_test(&suite##_##name##_body); } \
+#define ASYNC_TEST(suite, name)                                     \
+    static ::asyncio::Coroutine<> suite##_##name##_body();          \
+    TEST(suite, name) {                                             \
+        ::asyncio::testing::run_async_test(&suite##_##name##_body); \
+    }                                                               \
     static ::asyncio::Coroutine<> suite##_##name##_body()

@@ -71,8 +71,7 @@ public:
     }
     /// As much as can be sent without waiting.
     [[nodiscard]] std::size_t try_send(std::string_view bytes) const {
-        const ssize_t sent =
-            ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        const ssize_t sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
         return sent > 0 ? static_cast<std::size_t>(sent) : 0;
     }
 
@@ -143,7 +142,8 @@ private:
 /// Listens on a port of this machine, and accepts by hand.
 class PeerListener {
 public:
-    explicit PeerListener(int backlog = 128) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    explicit PeerListener(int backlog = 128)
+        : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
         sockaddr_in address{};
         address.sin_family = AF_INET;
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -160,7 +160,9 @@ public:
         EXPECT_EQ(::getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size), 0);
         return ntohs(address.sin_port);
     }
-    [[nodiscard]] Peer accept() const { return Peer(::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC)); }
+    [[nodiscard]] Peer accept() const {
+        return Peer(::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC));
+    }
     [[nodiscard]] int fileno() const { return fd_; }
 
 private:
@@ -183,10 +185,10 @@ struct Faults {
 
     std::size_t most_received = no_limit;  ///< by one operation
     std::size_t most_sent = no_limit;
-    unsigned refuse_attempts = 0;          ///< each of so many; 1: all, as io_uring does
-    std::deque<int> accept_errors;         ///< what the next ones come to
-    int accepts = 0;                       ///< that were tried
-    bool no_descriptors = false;           ///< the process has used up all it may have
+    unsigned refuse_attempts = 0;   ///< each of so many; 1: all, as io_uring does
+    std::deque<int> accept_errors;  ///< what the next ones come to
+    int accepts = 0;                ///< that were tried
+    bool no_descriptors = false;    ///< the process has used up all it may have
 };
 
 /// While it lives no descriptor can be had; those that are open stay open.
