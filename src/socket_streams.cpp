@@ -66,6 +66,7 @@ struct LossCallback : Callback {
 };
 struct InputOperation : Operation {
     using Operation::Operation;
+    using Operation::set_function;
 };
 struct HandlerCallback : Callback {
     using Callback::Callback;
@@ -122,10 +123,12 @@ private:
     struct Outgoing;
 
     void start_input(Opcode opcode) noexcept;
+    void end_input() noexcept;
     bool receive_now(ReadWaiter& reader);
+    bool receive_for(ReadWaiter& reader);
     void received(std::int64_t result, const char* data);
-    void go_on_reading(bool readable);
     static void on_input(Callback& callback);
+    static void on_delivery(Callback& callback);
 
     bool refuses_writes() noexcept;
     std::int64_t send_now(Operation& operation) noexcept;
@@ -144,7 +147,7 @@ private:
 
     Socket socket_;
     std::unique_ptr<Outgoing> outgoing_;      // what the system has not taken yet
-    std::unique_ptr<char[]> receive_buffer_;  // of an operation that receives; see go_on_reading()
+    std::unique_ptr<char[]> receive_buffer_;  // of an operation that receives; see receive_for()
     std::exception_ptr loss_;                 // what it is about to be lost by
     ShortAddress peer_;
     ShortAddress own_;
@@ -211,9 +214,15 @@ SocketConnection::~SocketConnection() = default;
 void SocketConnection::start_input(Opcode opcode) noexcept {
     InputOperation& input = *this;
     input.opcode = opcode;
+    input.set_function(&on_input);
     input_under_way_ = true;
     retain();
     loop()->start(input);
+}
+
+void SocketConnection::end_input() noexcept {
+    input_under_way_ = false;
+    release();
 }
 
 void SocketConnection::want_data() noexcept {
@@ -253,51 +262,89 @@ void SocketConnection::received(std::int64_t result, const char* data) {
     }
 }
 
-// After `readable` an attempt should succeed. If it does not, because the proactor has no attempts
-// or has had enough of them for this turn, an operation receives, with a buffer of its own.
-void SocketConnection::go_on_reading(bool readable) {
-    constexpr int most_receives = 4;
-    constexpr std::size_t buffer_size = std::size_t{16} * 1024;
-
-    for (int i = 0; reader_waits() && !closing_; ++i) {
-        if (i < most_receives && receive_now(*reader())) {
-            continue;
-        }
-        if (i == 0 && readable) {
-            receive_buffer_ = std::make_unique<char[]>(buffer_size);
-            InputOperation& input = *this;
-            input.data = receive_buffer_.get();
-            input.size = buffer_size;
-            start_input(Opcode::recv);
-        } else {
-            start_input(Opcode::poll_in);
-        }
-        return;
-    }
-}
-
+// There is something to receive. The task that waits is to run in the next turn, as in CPython,
+// which receives now and then schedules it. Here it is received when its turn has come, just before
+// it runs: then a thousand connections that are ready at once need no thousand buffers, and what
+// was received is still in the cache when the task looks at it.
 void SocketConnection::on_input(Callback& callback) {
     auto& input = static_cast<InputOperation&>(static_cast<Operation&>(callback));
     auto& self = static_cast<SocketConnection&>(input);
+    if (input.opcode == Opcode::poll_in && input.result >= 0 && !self.closing_ &&
+        self.reader() != nullptr) {
+        input.set_function(&on_delivery);
+        self.loop()->schedule(input);
+        return;
+    }
     const StreamKeep keep(self);
-    self.input_under_way_ = false;
-    self.release();
-    const std::unique_ptr<char[]> buffer = std::move(self.receive_buffer_);
+    self.end_input();
     if (self.closing_) {
         return;
     }
-    try {
-        if (buffer != nullptr) {
-            self.received(input.result, buffer.get());
-            self.go_on_reading(false);
-        } else if (input.result < 0) {
+    if (input.opcode == Opcode::poll_in) {
+        if (input.result < 0) {
             self.fail(static_cast<int>(-input.result), "wait for ");
-        } else {
-            self.go_on_reading(true);
+        }
+        return;  // otherwise its reader was cancelled
+    }
+    const std::unique_ptr<char[]> buffer = std::move(self.receive_buffer_);
+    try {
+        self.received(input.result, buffer.get());
+        if (self.reader_waits() && !self.closing_) {
+            self.start_input(Opcode::poll_in);
         }
     } catch (...) {  // no memory
         self.force_close(std::current_exception());
     }
+}
+
+void SocketConnection::on_delivery(Callback& callback) {
+    auto& self = static_cast<SocketConnection&>(
+        static_cast<InputOperation&>(static_cast<Operation&>(callback)));
+    const StreamKeep keep(self);
+    self.end_input();
+    if (!self.reader_waits() || self.closing_) {
+        return;
+    }
+    ReadWaiter& reader = *self.reader();
+    bool satisfied = false;
+    try {
+        satisfied = self.receive_for(reader);
+    } catch (...) {  // no memory
+        self.force_close(std::current_exception());
+    }
+    if (satisfied) {
+        run_task(reader);
+    }
+}
+
+// True if the task may run; otherwise more is waited for. An attempt should succeed here. If it
+// does not, because the proactor has no attempts or has had enough of them for this turn, an
+// operation receives, with a buffer of its own.
+bool SocketConnection::receive_for(ReadWaiter& reader) {
+    constexpr int most_receives = 4;
+    constexpr std::size_t buffer_size = std::size_t{16} * 1024;
+
+    const Delivery delivery(reader);
+    for (int i = 0; i < most_receives && !closing_; ++i) {
+        if (!receive_now(reader)) {
+            if (i == 0) {
+                receive_buffer_ = std::make_unique<char[]>(buffer_size);
+                InputOperation& input = *this;
+                input.data = receive_buffer_.get();
+                input.size = buffer_size;
+                start_input(Opcode::recv);
+                return false;
+            }
+            break;
+        }
+        if (satisfies(reader)) {
+            return true;
+        }
+    }
+    if (!closing_) {
+        start_input(Opcode::poll_in);
+    }
+    return false;
 }
 
 // ---------------------------------------------------------------------------------- sending

@@ -76,10 +76,14 @@ void Stream::feed_data(std::string_view data) {
     if (data.empty()) {
         return;
     }
-    if (begin_ > buffer_.size() / 2) {
-        buffer_.erase(0, std::exchange(begin_, 0));
+    if (buffer_.empty()) {
+        buffer_ = std::string(data);
+    } else {
+        if (begin_ > buffer_.size() / 2) {
+            buffer_.erase(0, std::exchange(begin_, 0));
+        }
+        buffer_.append(data);
     }
-    buffer_.append(data);
     notify();
 }
 
@@ -134,12 +138,6 @@ void Stream::discard(std::size_t n) noexcept {
     }
 }
 
-void Stream::put_back(std::string_view data) {
-    buffer_.replace(0, begin_, data);
-    begin_ = 0;
-    notify();
-}
-
 // A small one is better served from the buffer, which takes all that is there in one system call.
 std::span<char> Stream::direct(const ReadWaiter& reader) const noexcept {
     constexpr std::size_t least = 1024;
@@ -151,9 +149,23 @@ std::span<char> Stream::direct(const ReadWaiter& reader) const noexcept {
 
 void Stream::fed_directly(ReadWaiter& reader, std::size_t n) noexcept {
     reader.offset_ = n;
-    if (reader.state_ == ReadWaiter::State::waiting) {
-        wake(reader);
-    }
+}
+
+Stream::Delivery::Delivery(ReadWaiter& reader) noexcept : reader_(reader) {
+    reader_.state_ = ReadWaiter::State::begun;
+}
+
+Stream::Delivery::~Delivery() {
+    reader_.state_ = ReadWaiter::State::waiting;
+}
+
+bool Stream::satisfies(ReadWaiter& reader) noexcept {
+    return reader.satisfied();
+}
+
+void Stream::run_task(ReadWaiter& reader) {
+    reader.state_ = ReadWaiter::State::woken;
+    static_cast<lowlevel::Callback&>(*reader.task_).run();
 }
 
 // More than was asked for, so that what is received is less than what could have been: that tells
@@ -244,12 +256,7 @@ void ReadWaiter::finish() {
         if (stream_.reader() == this) {
             stream_.set_reader(nullptr);
         }
-        if (task_->interrupted()) {
-            if (kind_ == ReadKind::into && offset_ > 0) {
-                stream_.put_back({reinterpret_cast<const char*>(into_), offset_});
-            }
-            task_->throw_if_interrupted();
-        }
+        task_->throw_if_interrupted();
     }
     if (state_ == State::invalid) {
         raise_value_error(separators_->count() == 0

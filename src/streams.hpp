@@ -40,7 +40,6 @@ public:
     std::string take(std::size_t n);
     std::string take_all() { return take(buffered().size()); }
     void discard(std::size_t n) noexcept;
-    void put_back(std::string_view data);
     void wake(ReadWaiter& reader) noexcept;
 
     /// `reader` is not satisfied: receives what is there without waiting. True if that was
@@ -53,16 +52,32 @@ public:
     virtual void want_data() noexcept {}
 
 protected:
-    // Of the reader, for those who receive; there must be one.
+    // For those who receive for a reader.
 
     /// Memory of the reader's own to receive into, if it is worth while; empty otherwise.
     [[nodiscard]] std::span<char> direct(const ReadWaiter& reader) const noexcept;
-    void fed_directly(ReadWaiter& reader, std::size_t n) noexcept;
+    /// So many bytes are there.
+    static void fed_directly(ReadWaiter& reader, std::size_t n) noexcept;
     /// How many bytes to receive at once, where up to `most` can be.
     [[nodiscard]] static std::size_t receive_size(const ReadWaiter& reader,
                                                   std::size_t most) noexcept;
-    /// Does it still wait, and needs more?
+    /// Does a reader wait, and need more?
     [[nodiscard]] bool reader_waits() const noexcept;
+
+    /// While it lives, what feeds the reader does not wake its task: it is going to be run.
+    class Delivery {
+    public:
+        explicit Delivery(ReadWaiter& reader) noexcept;
+        Delivery(const Delivery&) = delete;
+        Delivery& operator=(const Delivery&) = delete;
+        ~Delivery();
+
+    private:
+        ReadWaiter& reader_;
+    };
+    [[nodiscard]] static bool satisfies(ReadWaiter& reader) noexcept;
+    /// Runs the task of a reader that is satisfied, at once.
+    static void run_task(ReadWaiter& reader);
 
 private:
     void notify();
