@@ -846,6 +846,12 @@ Result<Socket> make_client_socket(const AddressInfo& info, bool has_local,
     });
 }
 
+// Nobody listens, and the socket was given the very port that it is to connect to: TCP then makes a
+// connection of one end.
+bool connected_to_itself(const Socket& socket, const Address& peer) {
+    return socket.getsockname() == peer;
+}
+
 [[noreturn]] void raise_all(const std::vector<std::exception_ptr>& errors) {
     ASYNCIO_ASSERT(!errors.empty());
     const std::string first = python_text(errors.front());
@@ -908,7 +914,12 @@ Coroutine<StreamPair> connect(ConnectRequest request) {
         Socket socket = std::move(made).get();
         const Result<void> connected = co_await as_result(sock_connect(socket, info.address));
         if (connected.has_value()) {
-            co_return make_streams(std::move(socket), request.options.limit, info.address);
+            if (!connected_to_itself(socket, info.address)) {
+                co_return make_streams(std::move(socket), request.options.limit, info.address);
+            }
+            errors.push_back(
+                make_os_error(ECONNREFUSED, "Connect call failed " + python_address(info.address)));
+            continue;
         }
         if (connected.cancelled()) {
             std::rethrow_exception(connected.error());

@@ -660,6 +660,11 @@ Coroutine<std::vector<AddressInfo>> getaddrinfo(std::string_view host, std::stri
 
 namespace detail {
 
+SocketOperation::SocketOperation(const SocketBase& socket, Opcode opcode)
+    : OperationWaiter(socket.get_loop(), opcode, socket.fileno()), io_(*socket.io()) {
+    io_.retain();
+}
+
 void SocketOperation::enlist() noexcept {
     task_ = &lowlevel::running_task();
     io_.operations().push_back(*this);
@@ -670,6 +675,7 @@ SocketOperation::~SocketOperation() {
     if (hook.linked()) {
         hook.unlink();
     }
+    io_.release();
 }
 
 std::exception_ptr SocketOperation::failure(const char* doing) {

@@ -187,9 +187,7 @@ ReadWaiter::ReadWaiter(StreamCount& stream, std::span<std::byte> into) noexcept
     : stream_(stream_of(stream)), wanted_(into.size()), into_(into.data()), kind_(ReadKind::into) {}
 
 ReadWaiter::~ReadWaiter() {
-    if (stream_.reader() == this) {
-        stream_.set_reader(nullptr);
-    }
+    leave();
 }
 
 ReadAwaiter ReadLine::operator co_await() const noexcept {
@@ -250,12 +248,21 @@ bool ReadWaiter::abort(TaskBase& task, lowlevel::CancelMessage message) noexcept
     return true;
 }
 
-/// What there is to say of a read that ends; throws if it is an error of its own.
+void ReadWaiter::leave() noexcept {
+    if (stream_.reader() == this) {
+        stream_.set_reader(nullptr);
+    }
+}
+
+std::exception_ptr ReadWaiter::cancellation() {
+    leave();
+    return task_ != nullptr && task_->interrupted() ? task_->take_interrupt() : nullptr;
+}
+
+// Throws what keeps the read from giving anything.
 void ReadWaiter::finish() {
+    leave();
     if (task_ != nullptr) {
-        if (stream_.reader() == this) {
-            stream_.set_reader(nullptr);
-        }
         task_->throw_if_interrupted();
     }
     if (state_ == State::invalid) {
@@ -390,9 +397,7 @@ std::size_t ReadWaiter::take_into() {
     if (offset_ > 0) {
         return offset_;
     }
-    const std::string_view data = stream_.buffered();
-    const std::size_t size = std::min(wanted_, data.size());
-    std::copy_n(data.data(), size, reinterpret_cast<char*>(into_));
+    const std::size_t size = stream_.buffered().copy(reinterpret_cast<char*>(into_), wanted_);
     stream_.discard(size);
     return size;
 }

@@ -859,6 +859,26 @@ ASYNC_TEST(Connection, reads_nothing_that_nobody_asks_for) {
     EXPECT_EQ(got.size(), sent);
 }
 
+// What is received goes to whoever reads, also when somebody else has fed the reader meanwhile.
+ASYNC_TEST(Connection, may_be_fed_by_hand_beside) {
+    for (int turns = 0; turns < 4; ++turns) {
+        Peer peer;
+        auto [reader, writer] = co_await open_to(peer);
+        auto task = create_task(reading(reader.read(100)));
+        co_await settle();
+        peer.send("from the peer");
+        for (int i = 0; i < turns; ++i) {
+            co_await sleep(0);
+        }
+        reader.feed_data("by hand, ");
+        std::string got = co_await task;
+        while (got.size() < 22) {
+            got += co_await reader.read(100);
+        }
+        EXPECT_EQ(got.size(), 22U) << got;
+    }
+}
+
 // ------------------------------------------------------------------------------ flow control
 
 ASYNC_TEST(Drain, waits_while_the_peer_does_not_read) {
@@ -1468,6 +1488,19 @@ ASYNC_TEST(OpenConnection, binds_to_a_local_address) {
                                      std::to_string(taken) +
                                      "): [errno 98] address already in use");
     }
+}
+
+// TCP would make a connection of one end.
+ASYNC_TEST(OpenConnection, does_not_connect_to_itself) {
+    OpenConnectionOptions options;
+    options.local_host = "127.0.0.1";
+    {
+        const PeerListener listener;
+        options.local_port = listener.port();
+    }
+    const auto refused =
+        co_await as_result(open_connection("127.0.0.1", options.local_port, options));
+    EXPECT_EQ(describe(refused.error()), "ConnectionRefusedError(111, 'Connection refused')");
 }
 
 ASYNC_TEST(OpenConnection, passes_on_that_a_name_is_unknown) {

@@ -213,8 +213,7 @@ struct SocketOperations {};  // tag
 class SocketOperation : public lowlevel::OperationWaiter,
                         public lowlevel::ListHook<SocketOperations> {
 public:
-    SocketOperation(const SocketBase& socket, lowlevel::Opcode opcode)
-        : OperationWaiter(socket.get_loop(), opcode, socket.fileno()), io_(*socket.io()) {}
+    SocketOperation(const SocketBase& socket, lowlevel::Opcode opcode);
 
     template <class P>
         requires std::derived_from<P, PromiseBase>
@@ -236,7 +235,7 @@ protected:
 private:
     void enlist() noexcept;
 
-    LoopIO& io_;
+    LoopIO& io_;  // counted
     TaskBase* task_ = nullptr;
 };
 

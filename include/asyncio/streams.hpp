@@ -142,6 +142,8 @@ protected:
 
     std::string take();
     std::size_t take_into();
+    /// The CancelledError, if the task was cancelled while it waited; null otherwise.
+    [[nodiscard]] std::exception_ptr cancellation();
 
 private:
     friend class Stream;
@@ -158,6 +160,7 @@ private:
 
     bool ready();
     void suspend() noexcept;
+    void leave() noexcept;
     void finish();
     [[nodiscard]] bool satisfied();
     [[nodiscard]] Match search();
@@ -185,6 +188,12 @@ public:
     ReadAwaiter(StreamCount& stream, ReadKind kind, const Separators& separators) noexcept
         : ReadWaiter(stream, kind, separators) {}
     std::string await_resume() { return take(); }
+    Result<std::string> await_result() {
+        if (std::exception_ptr cancelled = cancellation()) {
+            return Result<std::string>(std::move(cancelled));
+        }
+        return Result<std::string>::of([this] { return take(); });
+    }
 };
 
 class [[nodiscard]] ReadIntoAwaiter final : public ReadWaiter {
@@ -192,6 +201,12 @@ public:
     ReadIntoAwaiter(StreamCount& stream, std::span<std::byte> into) noexcept
         : ReadWaiter(stream, into) {}
     std::size_t await_resume() { return take_into(); }
+    Result<std::size_t> await_result() {
+        if (std::exception_ptr cancelled = cancellation()) {
+            return Result<std::size_t>(std::move(cancelled));
+        }
+        return Result<std::size_t>::of([this] { return take_into(); });
+    }
 };
 
 class [[nodiscard]] NextLineAwaiter final : public ReadWaiter {
