@@ -41,20 +41,13 @@ void HandleNode::drop_function() noexcept {
     }
 }
 
-bool HandleNode::withdraw() noexcept {
-    if (!linked()) {
-        return false;
-    }
-    unlink();
-    return true;
-}
-
 void HandleNode::cancel() noexcept {
     cancelled_.store(true, std::memory_order_relaxed);
     if (shared_ || running_) {
         return;  // its thread looks at the mark; a function is not destroyed while it runs
     }
-    if (withdraw()) {
+    if (waiting()) {
+        loop_->withdraw(*this);
         drop_function();
         release();  // the loop's reference
     }
@@ -84,19 +77,6 @@ void HandleNode::run_node(Callback& callback) {
     } else {
         node.release();
     }
-}
-
-void TimerNode::arm(TimePoint when) {
-    when_ = when;
-    loop().arm(timer_, when);
-}
-
-bool TimerNode::withdraw() noexcept {
-    if (timer_.armed()) {
-        loop().disarm(timer_);
-        return true;
-    }
-    return HandleNode::withdraw();
 }
 
 }  // namespace detail
@@ -152,11 +132,37 @@ void EventLoop::check_runnable() const {
     }
 }
 
+// A turn asks the kernel only when nothing is ready, or about every millisecond: asking costs
+// fifty times a switch between tasks. How many callbacks make a millisecond is measured between
+// two polls, so that slow callbacks are counted as what they are.
+inline void EventLoop::run_once() {
+    if (!inbox_.empty()) [[unlikely]] {
+        inbox_.take(ready_);
+    }
+    if (next_due_ <= now_) [[unlikely]] {
+        move_due_timers();
+    }
+    if (ready_.empty() || callbacks_since_poll_ >= callbacks_per_poll_) [[unlikely]] {
+        poll();
+    }
+    // Only what is ready now: callbacks scheduled by these run in the next turn, so that I/O and
+    // timers get their chance between two generations.
+    turn_.splice_back(ready_);
+    std::uint32_t count = 0;
+    while (!turn_.empty()) {
+        ++count;
+        turn_.pop_front().run();
+    }
+    callbacks_since_poll_ += count;
+}
+
 void EventLoop::run_forever() {
     check_runnable();
     struct Running {
         EventLoop& loop;
         ~Running() {
+            loop.ready_.splice_front(
+                loop.turn_);  // a KeyboardInterrupt left: the others stay ready
             detail::thread_state.loop = nullptr;
             loop.running_ = false;
             loop.stopping_ = false;
@@ -172,36 +178,6 @@ void EventLoop::run_forever() {
 // What a signal handler posted, for whoever goes away before the loop runs again.
 void EventLoop::take_posted() noexcept {
     inbox_.take(ready_);
-}
-
-// A turn asks the kernel only when nothing is ready, or about every millisecond: asking costs
-// fifty times a switch between tasks. How many callbacks make a millisecond is measured between
-// two polls, so that slow callbacks are counted as what they are.
-void EventLoop::run_once() {
-    if (!inbox_.empty()) [[unlikely]] {
-        inbox_.take(ready_);
-    }
-    if (next_due_ <= now_) [[unlikely]] {
-        move_due_timers();
-    }
-    if (ready_.empty() || callbacks_since_poll_ >= callbacks_per_poll_) [[unlikely]] {
-        poll();
-    }
-    // Only what is ready now: callbacks scheduled by these run in the next turn, so that I/O and
-    // timers get their chance between two generations.
-    ready_.push_back(end_of_turn_);
-    std::uint32_t count = 0;
-    try {
-        for (Callback* callback = &ready_.pop_front(); callback != &end_of_turn_;
-             callback = &ready_.pop_front()) {
-            ++count;
-            callback->run();
-        }
-    } catch (...) {
-        end_of_turn_.unlink();  // KeyboardInterrupt or SystemExit: the others stay ready
-        throw;
-    }
-    callbacks_since_poll_ += count;
 }
 
 void EventLoop::move_due_timers() noexcept {
@@ -267,13 +243,17 @@ void EventLoop::post_handle(detail::HandleNode& node) {
     }
 }
 
-void EventLoop::arm(lowlevel::Timer& timer, TimePoint when) {
-    timers_->arm(timer, when);
+void EventLoop::arm(Callback& callback, TimePoint when) {
+    timers_->arm(callback, when);
     next_due_ = std::min(next_due_, when);
 }
 
-void EventLoop::disarm(lowlevel::Timer& timer) noexcept {
-    timers_->disarm(timer);
+void EventLoop::withdraw(Callback& callback) noexcept {
+    if (callback.armed()) {
+        timers_->disarm(callback);
+    } else if (callback.linked()) {
+        callback.unlink();
+    }
 }
 
 void EventLoop::start(lowlevel::Operation& operation) noexcept {
@@ -312,6 +292,9 @@ void EventLoop::close() {
     dropped.splice_back(pending_);
     timers_->clear(dropped);
     drop_callbacks(dropped);
+    while (!resources_.empty()) {
+        resources_.pop_front().loop_closing();
+    }
     drop_work();
     drop_gathers();
     drop_pending_tasks();

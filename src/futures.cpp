@@ -73,14 +73,11 @@ std::exception_ptr FutureBase::exception() {
     return outcome().error;
 }
 
-void FutureBase::retrieve() {
+void FutureBase::raise_no_result() {
     if (cancelled()) {
         std::rethrow_exception(make_cancelled_error());
     }
-    if (!done()) {
-        raise_invalid_state("Result is not set.");
-    }
-    mark_retrieved();
+    raise_invalid_state("Result is not set.");
 }
 
 std::exception_ptr FutureBase::failure() {
@@ -146,10 +143,7 @@ bool FutureBase::cancel_plain(CancelMessage message) {
     return true;
 }
 
-void FutureBase::schedule_callbacks() {
-    if (callbacks_.empty()) {
-        return;
-    }
+void FutureBase::schedule_all_callbacks() {
     if (loop_ != thread_state.loop && !EventLoop::usable(loop_)) {
         raise_runtime_error("Event loop is closed");
     }
@@ -166,25 +160,27 @@ void FutureBase::schedule_callbacks() {
 // The last handle is gone.
 void FutureBase::expire() noexcept {
     if (unretrieved_ && outcome().error != nullptr) {
-        unretrieved_ = false;
         // The handler may keep a handle: it lives as long as that then.
         references_ = 1;
-        {
-            ExceptionContext context;
-            constexpr const char* text = " exception was never retrieved";
-            context.message = (kind_ == Kind::task        ? "Task"
-                               : kind_ == Kind::gathering ? "_GatheringFuture"
-                                                          : "Future") +
-                              std::string(text);
-            context.exception = outcome().error;
-            context.future = AnyFuture(*this);
-            EventLoop::report(loop_, context);
-        }
+        report_unretrieved();
         if (--references_ != 0) {
             return;
         }
     }
     dispose();
+}
+
+void FutureBase::report_unretrieved() noexcept {
+    unretrieved_ = false;
+    ExceptionContext context;
+    constexpr const char* text = " exception was never retrieved";
+    context.message = (kind_ == Kind::task        ? "Task"
+                       : kind_ == Kind::gathering ? "_GatheringFuture"
+                                                  : "Future") +
+                      std::string(text);
+    context.exception = outcome().error;
+    context.future = AnyFuture(*this);
+    EventLoop::report(loop_, context);
 }
 
 // ---------------------------------------------------------------------------- FutureWaiter

@@ -96,7 +96,6 @@ private:
         explicit Retry(Listener& listener) noexcept
             : Callback(&Listener::on_retry), listener(listener) {}
         Listener& listener;
-        lowlevel::Timer timer{*this};
         bool waits = false;
     };
 
@@ -157,7 +156,7 @@ private:
         server_.retain();
         retry_.waits = true;
         EventLoop& loop = *server_.io_.loop();
-        loop.arm(retry_.timer, after(loop.time(), accept_retry_delay));
+        loop.arm(retry_, after(loop.time(), accept_retry_delay));
         if (!std::exchange(reported_, true)) {
             report(out_of_resources(error) ? "socket.accept() out of system resource"
                                            : "socket.accept() failed",
@@ -167,12 +166,7 @@ private:
 
     void stop_waiting() noexcept {
         if (std::exchange(retry_.waits, false)) {
-            if (retry_.timer.armed()) {
-                server_.io_.loop()->disarm(retry_.timer);
-            }
-            if (retry_.linked()) {
-                retry_.unlink();
-            }
+            server_.io_.loop()->withdraw(retry_);
             server_.release();
         }
     }

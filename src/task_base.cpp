@@ -13,18 +13,15 @@ namespace asyncio {
 
 namespace detail {
 
-// From one counter for all threads. Each takes a hundred at a time, so that a task does not pay for
-// an atomic operation; in a program with one thread they come without gaps.
+// From one counter for all threads. Each takes 128 at a time, so that a task does not pay for an
+// atomic operation; in a program with one thread they come without gaps.
 static std::uint64_t next_task_id() noexcept {
-    constexpr std::uint64_t share = 100;
+    constexpr std::uint64_t share = 128;
     static std::atomic<std::uint64_t> taken{0};
     static constinit thread_local std::uint64_t last = 0;
-    static constinit thread_local std::uint64_t left = 0;
-    if (left == 0) {
+    if (last % share == 0) [[unlikely]] {
         last = taken.fetch_add(share, std::memory_order_relaxed);
-        left = share;
     }
-    --left;
     return ++last;
 }
 
@@ -36,11 +33,10 @@ std::unique_ptr<FutureBase::Rare> TaskBase::rare_with_name(std::string_view name
 
 // The one reference of the beginning is the loop's.
 TaskBase::TaskBase(EventLoop& loop, PromiseBase& root, std::unique_ptr<Rare> rare) noexcept
-    : FutureBase(loop, Kind::task),
+    : FutureBase(loop, Kind::task, std::move(rare)),
       Callback(&run_start),
       leaf_(&root),
-      id_(rare != nullptr ? 0 : next_task_id()) {
-    adopt_rare(std::move(rare));
+      id_(peek_rare() != nullptr ? 0 : next_task_id()) {
     loop.tasks_.push_back(*this);
     loop.schedule(static_cast<Callback&>(*this));
 }
@@ -60,7 +56,7 @@ void TaskBase::run_start(Callback& callback) {
     auto& task = static_cast<TaskBase&>(callback);
     task.set_function(&run_step);
     if (!task.must_cancel_) {
-        task.step();
+        run_step(callback);
         return;
     }
     // Cancelled before the first step: the body never runs.
@@ -70,43 +66,39 @@ void TaskBase::run_start(Callback& callback) {
     task.complete(*std::exchange(task.leaf_, nullptr));
 }
 
-void TaskBase::run_step(Callback& callback) {
-    static_cast<TaskBase&>(callback).step();
-}
-
 void TaskBase::run_timer(Callback& callback) {
     auto& task = static_cast<TaskBase&>(callback);
     task.expect_nothing();
     task.wake();
 }
 
-void TaskBase::step() {
-    waiter_ = nullptr;
-    if (must_cancel_) [[unlikely]] {
+void TaskBase::run_step(Callback& callback) {
+    auto& task = static_cast<TaskBase&>(callback);
+    task.waiter_ = nullptr;
+    if (task.must_cancel_) [[unlikely]] {
         // A wait that was aborted already delivers its own, earlier error: requests are not added
         // up.
-        must_cancel_ = false;
-        interrupted_ = true;
+        task.must_cancel_ = false;
+        task.interrupted_ = true;
     }
-    ThreadState& thread = thread_state;
-    PromiseBase* const resumed = leaf_;
-    thread.task = this;
-    thread.leaf = resumed;
-    resumed->resume();
-    if (thread.leaf != resumed) {
-        go_on(*resumed);
+    PromiseBase* const leaf = task.leaf_;
+    thread_state.task = &task;
+    thread_state.leaf = leaf;
+    leaf->resume();
+    if (thread_state.leaf != task.leaf_) {
+        task.go_on();
         return;
     }
-    thread.task = nullptr;
-    if (must_cancel_ && waiter_ != nullptr) [[unlikely]] {
-        cancel_new_wait();
+    thread_state.task = nullptr;
+    if (task.must_cancel_ && task.waiter_ != nullptr) [[unlikely]] {
+        task.cancel_new_wait();
     }
 }
 
 // The trampoline: a coroutine was called, or has ended, and another one is to be resumed.
-void TaskBase::go_on(PromiseBase& before) {
+void TaskBase::go_on() {
     ThreadState& thread = thread_state;
-    PromiseBase* resumed = &before;
+    PromiseBase* resumed = leaf_;
     while (thread.leaf != resumed && thread.leaf != nullptr) {
         resumed = thread.leaf;
         resumed->resume();
@@ -121,32 +113,40 @@ void TaskBase::go_on(PromiseBase& before) {
 }
 
 void TaskBase::complete(PromiseBase& root) {
-    std::exception_ptr leaving;
-    OutcomeBase& out = outcome();
-    if (out.error != nullptr) {
-        if (is_cancelled_error(out.error)) {
-            set_cancel_message({});
-            set_done(State::cancelled);
-        } else {
-            if (leaves_the_loop(out.error)) {
-                leaving = out.error;
-            }
-            set_unretrieved();
-            set_done(State::finished);
-        }
-    } else if (must_cancel_) {
+    if (root.outcome().error != nullptr) [[unlikely]] {
+        complete_with_error(root);
+        return;
+    }
+    if (must_cancel_) [[unlikely]] {
         must_cancel_ = false;  // it cancelled itself and awaited nothing since
         set_done(State::cancelled);
     } else {
         set_done(State::finished);
     }
+    leave(root);
+}
+
+void TaskBase::complete_with_error(PromiseBase& root) {
+    const std::exception_ptr error = root.outcome().error;
+    if (is_cancelled_error(error)) {
+        set_cancel_message({});
+        set_done(State::cancelled);
+    } else {
+        set_unretrieved();
+        set_done(State::finished);
+    }
+    leave(root);
+    if (leaves_the_loop(error)) {
+        std::rethrow_exception(error);
+    }
+}
+
+// The task is done: the loop lets go of it, and the frame goes. It may not exist afterwards.
+void TaskBase::leave(PromiseBase& root) {
     static_cast<ListHook<AllTasks>&>(*this).unlink();
     schedule_callbacks();
     destroy_root(root);
-    release();  // the loop's reference
-    if (leaving != nullptr) {
-        std::rethrow_exception(leaving);
-    }
+    release();
 }
 
 void TaskBase::destroy_root(PromiseBase& root) noexcept {
@@ -262,9 +262,7 @@ void TaskBase::throw_interrupt() {
 // Innermost first, as an exception would unwind them, and in constant stack: each parent is told
 // that its child is gone, so that it does not destroy it again.
 void TaskBase::abandon() noexcept {
-    if (static_cast<Callback&>(*this).linked()) {
-        static_cast<Callback&>(*this).unlink();
-    }
+    loop().withdraw(*this);
     waiter_ = nullptr;
     const PromiseBase* const outer = thread_state.abandoned;
     for (PromiseBase* frame = std::exchange(leaf_, nullptr); frame != nullptr;) {

@@ -64,26 +64,17 @@ void run_until_done(EventLoop& loop, const AnyFuture& future, bool made_here) {
 
 void SleepWaiter::suspend(TaskBase& task) {
     EventLoop& loop = task.loop();
-    timer_.set_callback(task);
-    loop.arm(timer_, after(loop.time(), delay_));
+    loop.arm(task, after(loop.time(), delay_));
     task.expect_timer();
     task.park(*this);
 }
 
 bool SleepWaiter::abort(TaskBase& task, CancelMessage message) noexcept {
     task.expect_nothing();
-    if (timer_.armed()) {
-        task.loop().disarm(timer_);
-    } else {
-        static_cast<lowlevel::Callback&>(task).unlink();  // due in this turn
-    }
+    task.loop().withdraw(task);
     task.interrupt(message);
     task.wake();
     return true;
-}
-
-void SleepWaiter::disarm() noexcept {
-    static_cast<TaskBase&>(timer_.callback()).loop().disarm(timer_);
 }
 
 // ----------------------------------------------------------------------------------- gather

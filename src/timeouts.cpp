@@ -33,7 +33,7 @@ void Timeout::reschedule(std::optional<TimePoint> when) {
         if (*when <= loop.time()) {
             loop.schedule(time_up_);
         } else {
-            loop.arm(timer_, *when);
+            loop.arm(time_up_, *when);
         }
     }
 }
@@ -58,10 +58,8 @@ void Timeout::TimeUp::run(Callback& callback) {
 }
 
 void Timeout::disarm() noexcept {
-    if (timer_.armed()) {
-        task_->loop().disarm(timer_);
-    } else if (time_up_.linked()) {
-        time_up_.unlink();
+    if (time_up_.waiting()) {
+        task_->loop().withdraw(time_up_);
     }
 }
 

@@ -1,12 +1,14 @@
-// timer_heap.hpp - the armed timers of a loop, by due time.
+// timer_heap.hpp - the callbacks of a loop that are to run at a certain time, by that time.
 //
-// A 4-ary heap whose entries carry their key, so that comparing touches no timer; each timer knows
-// its place, so that disarming removes it at once.
+// A 4-ary heap whose entries carry their key, so that comparing touches no callback; each callback
+// knows its place, in the word that its list hook does not need meanwhile, so that disarming
+// removes it at once.
 // SPDX-License-Identifier: MIT
 #pragma once
 
 #include <asyncio/detail/config.hpp>
 #include <asyncio/lowlevel/callback.hpp>
+#include <asyncio/time.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -20,24 +22,21 @@ public:
     [[nodiscard]] bool empty() const noexcept { return entries_.empty(); }
     [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
 
-    /// When the first timer is due; max() if there is none.
+    /// When the first callback is due; max() if there is none.
     [[nodiscard]] TimePoint next_due() const noexcept {
         return entries_.empty() ? TimePoint::max() : entries_.front().when;
     }
 
-    void arm(Timer& timer, TimePoint when) {
-        ASYNCIO_ASSERT(!timer.armed());
-        timer.order_ = next_order_++;
+    void arm(Callback& callback, TimePoint when) {
+        ASYNCIO_ASSERT(!callback.waiting());
         entries_.push_back({});
-        sift_up(entries_.size() - 1, {when, &timer});
+        callback.set_spare(Key{0, next_order_++}.packed());
+        sift_up(entries_.size() - 1, {when, &callback});
     }
 
-    void disarm(Timer& timer) noexcept {
-        if (!timer.armed()) {
-            return;
-        }
-        const std::size_t place = timer.place_;
-        timer.place_ = Timer::unarmed;
+    void disarm(Callback& callback) noexcept {
+        const std::size_t place = key(callback).place;
+        callback.set_spare(0);
         const Entry last = entries_.back();
         entries_.pop_back();
         if (place == entries_.size()) {
@@ -50,20 +49,20 @@ public:
         }
     }
 
-    /// Moves the callbacks of all timers that are due at `now` to `ready`, in order.
+    /// Moves all callbacks that are due at `now` to `ready`, in order.
     void move_due(TimePoint now, CallbackList& ready) noexcept {
         while (!entries_.empty() && entries_.front().when <= now) {
-            Timer& timer = *entries_.front().timer;
-            disarm(timer);
-            ready.push_back(timer.callback());
+            Callback& callback = *entries_.front().callback;
+            disarm(callback);
+            ready.push_back(callback);
         }
     }
 
     /// Disarms everything; the callbacks go to `dropped`.
     void clear(CallbackList& dropped) noexcept {
         for (const Entry& entry : entries_) {
-            entry.timer->place_ = Timer::unarmed;
-            dropped.push_back(entry.timer->callback());
+            entry.callback->set_spare(0);
+            dropped.push_back(*entry.callback);
         }
         entries_.clear();
     }
@@ -71,20 +70,41 @@ public:
 private:
     struct Entry {
         TimePoint when;
-        Timer* timer;
+        Callback* callback;
     };
+
+    /// What a callback's spare word holds: its place, and the number of its arming, which decides
+    /// between equal times. The number may wrap: what is compared was armed not long apart.
+    struct Key {
+        std::uint32_t place;
+        std::uint32_t order;
+
+        [[nodiscard]] std::uint64_t packed() const noexcept {
+            return std::uint64_t{order} << 32 | (place + 1);  // never 0
+        }
+    };
+    static Key key(const Callback& callback) noexcept {
+        const std::uint64_t packed = callback.spare();
+        return {static_cast<std::uint32_t>(packed) - 1, static_cast<std::uint32_t>(packed >> 32)};
+    }
 
     static constexpr std::size_t arity = 4;
 
     static std::size_t parent(std::size_t place) noexcept { return (place - 1) / arity; }
 
     static bool before(const Entry& a, const Entry& b) noexcept {
-        return a.when < b.when || (a.when == b.when && a.timer->order_ < b.timer->order_);
+        return a.when < b.when ||
+               (a.when == b.when && armed_before(key(*a.callback).order, key(*b.callback).order));
+    }
+    static bool armed_before(std::uint32_t a, std::uint32_t b) noexcept {
+        return static_cast<std::int32_t>(a - b) < 0;
     }
 
     void put(std::size_t place, const Entry& entry) noexcept {
         entries_[place] = entry;
-        entry.timer->place_ = place;
+        Key changed = key(*entry.callback);
+        changed.place = static_cast<std::uint32_t>(place);
+        entry.callback->set_spare(changed.packed());
     }
 
     void sift_up(std::size_t place, const Entry& entry) noexcept {
@@ -118,7 +138,7 @@ private:
     }
 
     std::vector<Entry> entries_;
-    std::uint64_t next_order_ = 0;
+    std::uint32_t next_order_ = 0;
 };
 
 }  // namespace asyncio::lowlevel

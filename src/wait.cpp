@@ -25,7 +25,7 @@ CompletionWaiter::CompletionWaiter(std::span<const AnyFuture> futures, WaitOptio
 void CompletionWaiter::suspend() {
     EventLoop& loop = task_.loop();
     if (options_.timeout.has_value()) {
-        loop.arm(timer_, after(loop.time(), *options_.timeout));
+        loop.arm(time_up_, after(loop.time(), *options_.timeout));
     }
     for (std::size_t index = 0; index < size_; ++index) {
         Node& node = nodes_[index];
@@ -57,9 +57,7 @@ void CompletionWaiter::time_up(Callback& callback) {
 
 void CompletionWaiter::wake() noexcept {
     if (!std::exchange(woken_, true)) {
-        if (timer_.armed()) {
-            task_.loop().disarm(timer_);
-        }
+        task_.loop().withdraw(time_up_);
         task_.wake();
     }
 }
@@ -71,12 +69,7 @@ bool CompletionWaiter::abort(TaskBase& task, CancelMessage message) noexcept {
 }
 
 void CompletionWaiter::detach() noexcept {
-    if (timer_.armed()) {
-        task_.loop().disarm(timer_);
-    }
-    if (time_up_.linked()) {
-        time_up_.unlink();
-    }
+    task_.loop().withdraw(time_up_);
     for (std::size_t index = 0; index < size_; ++index) {
         if (nodes_[index].linked()) {
             nodes_[index].unlink();

@@ -398,28 +398,25 @@ TEST(EventLoopForAuthors, schedules_callbacks_and_whole_lists_in_order) {
     EXPECT_EQ(trace.back(), "a");
 }
 
-TEST(EventLoopForAuthors, arms_and_disarms_timers) {
+TEST(EventLoopForAuthors, arms_callbacks_and_withdraws_them) {
     const VirtualClockScope clock;
     EventLoop loop;
     Trace trace;
     Noting late(trace, "late");
     Noting early(trace, "early");
     Noting never(trace, "never");
-    lowlevel::Timer late_timer(late);
-    lowlevel::Timer early_timer(early);
-    lowlevel::Timer never_timer(never);
     const TimePoint now = loop.time();
-    loop.arm(late_timer, now + 2s);
-    loop.arm(never_timer, now + 1s);
-    loop.arm(early_timer, now + 1s);
-    EXPECT_TRUE(never_timer.armed());
-    loop.disarm(never_timer);
-    loop.disarm(never_timer);  // again is nothing
-    EXPECT_FALSE(never_timer.armed());
+    loop.arm(late, now + 2s);
+    loop.arm(never, now + 1s);
+    loop.arm(early, now + 1s);
+    EXPECT_TRUE(never.armed());
+    loop.withdraw(never);
+    loop.withdraw(never);  // again is nothing
+    EXPECT_FALSE(never.armed());
     loop.run_until_complete(sleep(3));
     EXPECT_EQ(trace, (Trace{"early", "late"}));
-    EXPECT_FALSE(late_timer.armed());
-    loop.arm(late_timer, now);  // may be armed again
+    EXPECT_FALSE(late.armed());
+    loop.arm(late, now);  // may be armed again
     loop.stop();
     loop.run_forever();
     EXPECT_EQ(trace, (Trace{"early", "late", "late"}));

@@ -19,9 +19,9 @@ namespace asyncio {
 namespace detail {
 
 /// Everything of a promise that does not depend on what the coroutine returns. A coroutine is
-/// resumed by its task only (TaskBase::step), which resumes `thread_state.leaf` until that stays
-/// the same: an await of another coroutine puts that one there, the end of a coroutine its parent.
-/// So no coroutine ever resumes another, and the stack does not grow.
+/// resumed by its task only (TaskBase::run_step), which resumes `thread_state.leaf` until that
+/// stays the same: an await of another coroutine puts that one there, the end of a coroutine its
+/// parent. So no coroutine ever resumes another, and the stack does not grow.
 class PromiseBase {
 public:
     PromiseBase(const PromiseBase&) = delete;

@@ -11,6 +11,7 @@
 #include <asyncio/lowlevel/callback.hpp>
 #include <asyncio/lowlevel/executor.hpp>
 #include <asyncio/lowlevel/inbox.hpp>
+#include <asyncio/lowlevel/loop_resource.hpp>
 #include <asyncio/lowlevel/operation.hpp>
 #include <asyncio/lowlevel/proactor.hpp>
 #include <asyncio/time.hpp>
@@ -56,8 +57,8 @@ struct AllWork {};
 
 /// What runs in this thread at this moment.
 struct ThreadState {
-    EventLoop* loop;    // that runs
     TaskBase* task;     // whose step it is
+    EventLoop* loop;    // that runs
     PromiseBase* leaf;  // of that task: the coroutine that is resumed, or is to be resumed next
     const PromiseBase* abandoned;  // destroyed just now, while the coroutine that awaited it is
 };
@@ -202,7 +203,8 @@ public:
             auto* node = detail::HandleNodeOf<detail::TimerNode, std::decay_t<Fn>>::make(
                 *this, false, std::forward<Fn>(fn));
             TimerHandle handle(node);
-            node->arm(when);
+            node->set_when(when);
+            arm(*node, when);
             return handle;
         }
     }
@@ -282,9 +284,12 @@ public:
     /// loop is closed: then it was not taken.
     [[nodiscard]] bool post(lowlevel::Callback& callback) noexcept;
 
-    /// Schedules the timer's callback when `when` has come.
-    void arm(lowlevel::Timer& timer, TimePoint when);
-    void disarm(lowlevel::Timer& timer) noexcept;
+    /// Schedules `callback`, which must be in no list, when `when` has come. What is due at the
+    /// same time is scheduled in the order in which it was armed.
+    void arm(lowlevel::Callback& callback, TimePoint when);
+    /// Takes `callback` back at once, from the timers or from whatever list it is in; nothing if it
+    /// is in neither.
+    void withdraw(lowlevel::Callback& callback) noexcept;
 
     /// Completes `operation` at once if it can be; otherwise it is to be start()ed.
     [[nodiscard]] bool attempt(lowlevel::Operation& operation) noexcept {
@@ -298,6 +303,10 @@ public:
     std::int64_t call(lowlevel::Operation& operation);
 
     [[nodiscard]] lowlevel::Proactor& proactor() noexcept { return *proactor_; }
+
+    /// What is told when the loop closes: a few, one of each module that has something open. Added
+    /// to while the loop is not closed.
+    [[nodiscard]] lowlevel::LoopResourceList& resources() noexcept { return resources_; }
 
     /// Throws RuntimeError if the loop is closed.
     void check_usable() const {
@@ -328,7 +337,7 @@ private:
     static void report(EventLoop* loop, const ExceptionContext& context) noexcept;
 
     void take_posted() noexcept;
-    void run_once();
+    [[gnu::always_inline]] void run_once();
     void move_due_timers() noexcept;
     void poll();
     void post_handle(detail::HandleNode& node);
@@ -339,12 +348,8 @@ private:
     void drop_callbacks(lowlevel::CallbackList& callbacks) noexcept;
 
     std::unique_ptr<lowlevel::Proactor> proactor_;
-    struct EndOfTurn : lowlevel::Callback {
-        EndOfTurn() noexcept : Callback(nullptr) {}
-    };
-
     lowlevel::CallbackList ready_;
-    EndOfTurn end_of_turn_;            // behind what the turn under way runs
+    lowlevel::CallbackList turn_;      // what is left of the turn under way
     lowlevel::OperationList pending_;  // to be started at the next poll
     std::unique_ptr<lowlevel::TimerHeap> timers_;
     mutable TimePoint now_{};                // as last read
@@ -365,6 +370,7 @@ private:
     lowlevel::List<detail::GatherBase, detail::AllGathers> gathers_;
     lowlevel::List<detail::Work, detail::AllWork> work_;  // under way in executors
     std::shared_ptr<detail::LoopGate> gate_;              // the way back from there
+    lowlevel::LoopResourceList resources_;
     std::shared_ptr<Executor> default_executor_;
     bool default_executor_shut_down_ = false;
     ExceptionHandler exception_handler_;

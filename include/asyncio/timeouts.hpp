@@ -69,7 +69,6 @@ private:
     int cancelling_ = 0;
     detail::TaskBase* task_ = nullptr;
     TimeUp time_up_{*this};
-    lowlevel::Timer timer_{time_up_};
 };
 
 /// A Timeout of `delay` from now on; std::nullopt for none.

@@ -78,7 +78,12 @@ public:
     /// As Python's Future.exception().
     std::exception_ptr exception();
     /// Throws unless there is a result or an error to take from outcome(), and marks it retrieved.
-    void retrieve();
+    void retrieve() {
+        if (state_ != State::finished) {
+            raise_no_result();
+        }
+        mark_retrieved();
+    }
     /// The error of a future that is done, whether it failed or was cancelled; null if it has a
     /// result. Marks it retrieved.
     [[nodiscard]] std::exception_ptr failure();
@@ -117,7 +122,8 @@ protected:
         std::optional<std::string> cancel_message;
     };
 
-    FutureBase(EventLoop& loop, Kind kind) noexcept : kind_(kind), loop_(&loop) {}
+    FutureBase(EventLoop& loop, Kind kind, std::unique_ptr<Rare> rare = nullptr) noexcept
+        : kind_(kind), loop_(&loop), rare_(std::move(rare)) {}
     virtual ~FutureBase();
 
     /// Destroys and frees the object.
@@ -125,14 +131,20 @@ protected:
 
     void set_done(State state) noexcept { state_ = state; }
     void set_unretrieved() noexcept { unretrieved_ = true; }
-    void schedule_callbacks();
+    void schedule_callbacks() {
+        if (!callbacks_.empty()) {
+            schedule_all_callbacks();
+        }
+    }
     Rare& rare();
     void set_cancel_message(CancelMessage message);
-    void adopt_rare(std::unique_ptr<Rare> rare) noexcept { rare_ = std::move(rare); }
     [[nodiscard]] const Rare* peek_rare() const noexcept { return rare_.get(); }
 
 private:
     void expire() noexcept;
+    void report_unretrieved() noexcept;
+    void schedule_all_callbacks();
+    [[noreturn]] void raise_no_result();
 
     std::uint32_t references_ = 1;
     State state_ : 2 = State::pending;
@@ -145,6 +157,7 @@ protected:
     bool must_cancel_ : 1 = false;  // throw CancelledError at the next step
     bool interrupted_ : 1 = false;  // this step throws CancelledError
     bool quiet_ : 1 = false;        // nothing is reported if it is destroyed while pending
+    [[maybe_unused]] std::uint8_t unused_ : 7 = 0;  // so that all is written at once, none kept
     std::uint16_t block_size_ = 0;  // of frame and control block; 0 if it is larger than that
 
 private:

@@ -5,6 +5,7 @@
 
 #include <asyncio/detail/blocks.hpp>
 #include <asyncio/lowlevel/callback.hpp>
+#include <asyncio/time.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -52,9 +53,6 @@ protected:
     virtual void invoke() = 0;
     virtual void destroy_function() noexcept = 0;
     virtual void dispose() noexcept = 0;
-    /// Takes the node out of what will make it ready; true if it was there.
-    virtual bool withdraw() noexcept;
-
     [[nodiscard]] bool shared() const noexcept { return shared_; }
 
 private:
@@ -72,14 +70,12 @@ private:
 class TimerNode : public HandleNode {
 public:
     [[nodiscard]] TimePoint when() const noexcept { return when_; }
-    void arm(TimePoint when);
+    void set_when(TimePoint when) noexcept { when_ = when; }
 
 protected:
     using HandleNode::HandleNode;
-    bool withdraw() noexcept override;
 
 private:
-    lowlevel::Timer timer_{*this};
     TimePoint when_{};
 };
 

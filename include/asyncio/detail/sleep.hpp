@@ -34,17 +34,11 @@ public:
     [[nodiscard]] const char* reason() const noexcept override { return "sleep"; }
 
 protected:
-    ~SleepWaiter() {
-        if (timer_.armed()) {
-            disarm();
-        }
-    }
+    ~SleepWaiter() = default;
 
 private:
     void suspend(TaskBase& task);
-    void disarm() noexcept;
 
-    lowlevel::Timer timer_;
     Duration delay_;
 };
 

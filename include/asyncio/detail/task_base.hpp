@@ -94,9 +94,10 @@ private:
     static void run_start(Callback& callback);
     static void run_step(Callback& callback);
     static void run_timer(Callback& callback);
-    void step();
-    void go_on(PromiseBase& before);
+    [[gnu::noinline]] void go_on();
     void complete(PromiseBase& root);
+    void complete_with_error(PromiseBase& root);
+    void leave(PromiseBase& root);
     TaskBase* deliver_cancel(CancelMessage message);
     void cancel_new_wait();
     void destroy_root(PromiseBase& root) noexcept;

@@ -91,7 +91,6 @@ private:
     WaitOptions options_;
     bool woken_ = false;
     TimeUp time_up_{*this};
-    lowlevel::Timer timer_{time_up_};
 };
 
 class [[nodiscard]] Completion {

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstdint>
 #include <iterator>
 #include <type_traits>
 
@@ -24,11 +25,15 @@ public:
         prev_->next_ = next_;
         next_->prev_ = prev_;
         next_ = nullptr;
-        prev_ = nullptr;
+        spare_ = 0;
     }
 
 protected:
     ~ListHook() = default;
+
+    /// A word for the owner to use while the object is in no list; 0 at first and after a list.
+    [[nodiscard]] std::uint64_t spare() const noexcept { return spare_; }
+    void set_spare(std::uint64_t value) noexcept { spare_ = value; }
 
 private:
     template <class, class>
@@ -38,7 +43,10 @@ private:
     friend class Inbox;
 
     ListHook* next_ = nullptr;
-    ListHook* prev_ = nullptr;
+    union {
+        std::uint64_t spare_ = 0;  // while next_ is null
+        ListHook* prev_;
+    };
 };
 
 template <class T, class Tag>
@@ -102,9 +110,13 @@ public:
 
     /// The list must not be empty.
     T& pop_front() noexcept {
-        T& object = front();
-        static_cast<Hook&>(object).unlink();
-        return object;
+        Hook& hook = *head_.next_;
+        Hook* const second = hook.next_;
+        head_.next_ = second;
+        second->prev_ = &head_;
+        hook.next_ = nullptr;
+        hook.spare_ = 0;
+        return static_cast<T&>(hook);
     }
 
     /// Moves everything in `other` behind what is here, in constant time.

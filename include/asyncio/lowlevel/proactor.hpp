@@ -4,6 +4,7 @@
 #pragma once
 
 #include <asyncio/lowlevel/operation.hpp>
+#include <asyncio/time.hpp>
 
 #include <cstdint>
 #include <memory>
