@@ -41,6 +41,11 @@ void HandleNode::drop_function() noexcept {
     }
 }
 
+void HandleNode::discard() noexcept {
+    drop_function();
+    release();
+}
+
 void HandleNode::cancel() noexcept {
     cancelled_.store(true, std::memory_order_relaxed);
     if (shared_ || running_) {
@@ -48,8 +53,7 @@ void HandleNode::cancel() noexcept {
     }
     if (waiting()) {
         loop_->withdraw(*this);
-        drop_function();
-        release();  // the loop's reference
+        discard();
     }
 }
 
@@ -122,8 +126,18 @@ bool EventLoop::exists(const EventLoop* loop) noexcept {
 
 // --------------------------------------------------------------------------------- running
 
+// Nothing runs: what was posted from this thread, or another, comes before what is scheduled now.
+void EventLoop::check_idle() {
+    if (closed_) {
+        throw RuntimeError("Event loop is closed");
+    }
+    take_posted();
+}
+
 void EventLoop::check_runnable() const {
-    check_usable();
+    if (closed_) {
+        throw RuntimeError("Event loop is closed");
+    }
     if (running_) {
         throw RuntimeError("This event loop is already running");
     }
@@ -248,6 +262,16 @@ void EventLoop::arm(Callback& callback, TimePoint when) {
     next_due_ = std::min(next_due_, when);
 }
 
+void EventLoop::arm_handle(detail::TimerNode& node, TimePoint when) {
+    node.set_when(when);
+    try {
+        arm(node, when);
+    } catch (...) {
+        node.release();  // the loop's reference
+        throw;
+    }
+}
+
 void EventLoop::withdraw(Callback& callback) noexcept {
     if (callback.armed()) {
         timers_->disarm(callback);
@@ -317,7 +341,7 @@ void EventLoop::drop_callbacks(CallbackList& callbacks) noexcept {
         Callback& callback = callbacks.pop_front();
         // Everything else is owned by a task's frame or a future, which knows that it is unlinked.
         if (callback.function() == &detail::HandleNode::run_node) {
-            static_cast<detail::HandleNode&>(callback).release();
+            static_cast<detail::HandleNode&>(callback).discard();
         }
     }
 }

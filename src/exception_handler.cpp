@@ -27,13 +27,24 @@ void EventLoop::default_exception_handler(const ExceptionContext& context) {
     detail::log(Level::error, format(context));
 }
 
+void EventLoop::set_exception_handler(ExceptionHandler handler) {
+    exception_handler_ =
+        handler ? std::make_shared<const ExceptionHandler>(std::move(handler)) : nullptr;
+}
+
+const EventLoop::ExceptionHandler& EventLoop::get_exception_handler() const noexcept {
+    static const ExceptionHandler none;
+    return exception_handler_ != nullptr ? *exception_handler_ : none;
+}
+
 void EventLoop::call_exception_handler(const ExceptionContext& context) {
-    if (!exception_handler_) {
+    const std::shared_ptr<const ExceptionHandler> handler = exception_handler_;
+    if (handler == nullptr) {
         default_exception_handler(context);
         return;
     }
     try {
-        exception_handler_(*this, context);
+        (*handler)(*this, context);
     } catch (...) {
         const std::exception_ptr error = std::current_exception();
         if (detail::leaves_the_loop(error)) {
@@ -56,8 +67,8 @@ void EventLoop::report(EventLoop* loop, const ExceptionContext& context) noexcep
         }
     } catch (...) {
         // A handler that wants to leave the loop cannot from a destructor.
-        detail::log(Level::error, "an exception handler threw while a future was destroyed: " +
-                                      describe(std::current_exception()));
+        detail::log_error("an exception handler threw while a future was destroyed: ",
+                          std::current_exception());
     }
 }
 

@@ -5,6 +5,8 @@
 
 #include <asyncio/detail/config.hpp>
 
+#include <atomic>
+
 namespace asyncio {
 
 namespace detail {
@@ -54,7 +56,7 @@ CancelMessage FutureBase::cancel_message() const noexcept {
 }
 
 std::exception_ptr FutureBase::make_cancelled_error() {
-    if (outcome().error != nullptr) {
+    if (cancelled() && outcome().error != nullptr) {
         return std::exchange(outcome().error, nullptr);
     }
     const CancelMessage message = cancel_message();
@@ -87,8 +89,8 @@ std::exception_ptr FutureBase::failure() {
 }
 
 DoneCallbackToken FutureBase::add_done_node(DoneNode& node) {
-    static constinit thread_local std::uint64_t last_id = 0;
-    node.id_ = ++last_id;
+    static std::atomic<std::uint64_t> last_id{0};
+    node.id_ = last_id.fetch_add(1, std::memory_order_relaxed) + 1;
     if (done()) {
         if (loop_ != thread_state.loop && !EventLoop::usable(loop_)) {
             node.release();
@@ -173,13 +175,15 @@ void FutureBase::expire() noexcept {
 void FutureBase::report_unretrieved() noexcept {
     unretrieved_ = false;
     ExceptionContext context;
-    constexpr const char* text = " exception was never retrieved";
-    context.message = (kind_ == Kind::task        ? "Task"
-                       : kind_ == Kind::gathering ? "_GatheringFuture"
-                                                  : "Future") +
-                      std::string(text);
     context.exception = outcome().error;
     context.future = AnyFuture(*this);
+    try {
+        constexpr const char* text = " exception was never retrieved";
+        context.message = (kind_ == Kind::task        ? "Task"
+                           : kind_ == Kind::gathering ? "_GatheringFuture"
+                                                      : "Future") +
+                          std::string(text);
+    } catch (const std::bad_alloc&) {}  // reported without a text
     EventLoop::report(loop_, context);
 }
 

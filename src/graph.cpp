@@ -148,9 +148,10 @@ private:
         }
     }
 
-    /// False where it would go in a circle.
+    /// False where it would go in a circle, or too deep.
     bool enter(FutureBase& future) {
-        if (std::find(path_.begin(), path_.end(), &future) != path_.end()) {
+        if (path_.size() > options_.depth ||
+            std::find(path_.begin(), path_.end(), &future) != path_.end()) {
             return false;
         }
         path_.push_back(&future);

@@ -3,7 +3,10 @@
 // SPDX-License-Identifier: MIT
 #include <asyncio/log.hpp>
 
+#include <asyncio/exceptions.hpp>
+
 #include <cstdio>
+#include <memory>
 #include <mutex>
 #include <string>
 
@@ -13,7 +16,7 @@ namespace {
 
 struct Sink {
     std::recursive_mutex mutex;  // a logger that makes the library report again must not hang
-    Logger logger;
+    std::shared_ptr<const Logger> logger;
 };
 
 // Never destroyed: the last future of a program may report after the destructors of statics ran.
@@ -25,8 +28,9 @@ Sink& sink() {
 }  // namespace
 
 void set_logger(Logger logger) {
+    auto shared = logger ? std::make_shared<const Logger>(std::move(logger)) : nullptr;
     const std::lock_guard lock(sink().mutex);
-    std::swap(sink().logger, logger);
+    std::swap(sink().logger, shared);
 }
 
 namespace detail {
@@ -34,10 +38,18 @@ namespace detail {
 void log(Level level, std::string_view text) noexcept {
     Sink& out = sink();
     const std::lock_guard lock(out.mutex);
-    if (out.logger) {
-        out.logger(level, text);
+    if (const std::shared_ptr<const Logger> logger = out.logger) {  // it may replace itself
+        (*logger)(level, text);
     } else if (level >= Level::warning) {
         std::fprintf(stderr, "%.*s\n", static_cast<int>(text.size()), text.data());
+    }
+}
+
+void log_error(std::string_view text, const std::exception_ptr& error) noexcept {
+    try {
+        log(Level::error, std::string(text) + describe(error));
+    } catch (...) {
+        log(Level::error, text);
     }
 }
 

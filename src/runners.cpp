@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <thread>
 
 #include <unistd.h>
 
@@ -42,6 +43,10 @@ public:
                 std::signal(SIGINT, SIG_DFL);
             }
             active_.store(nullptr);
+            // The signal may have come to another thread, which is in the handler still.
+            while (handlers_.load() > 0) {
+                std::this_thread::yield();
+            }
         }
         // If the loop was left before it took the callback, that is still in the inbox.
         loop_.take_posted();
@@ -54,19 +59,22 @@ public:
 
 private:
     static void on_signal(int) {
+        handlers_.fetch_add(1);
         Interrupt* const self = active_.load();
         if (self == nullptr || self->count_.fetch_add(1) > 0) {
             std::signal(SIGINT, SIG_DFL);
             std::raise(SIGINT);
-            return;
+        } else {
+            static_cast<void>(self->loop_.post(*self));
         }
-        static_cast<void>(self->loop_.post(*self));
+        handlers_.fetch_sub(1);
     }
     static void cancel_main(Callback& callback) {
         static_cast<Interrupt&>(callback).main_.cancel();
     }
 
     static inline std::atomic<Interrupt*> active_{nullptr};
+    static inline std::atomic<int> handlers_{0};  // under way
 
     EventLoop& loop_;
     AnyTask main_;
@@ -80,8 +88,9 @@ namespace {
 
 std::terminate_handler previous_terminate = nullptr;
 
-/// An uncaught KeyboardInterrupt ends the process as SIGINT would, so that a shell sees it.
-[[noreturn]] void terminate_on_interrupt() {
+/// An uncaught KeyboardInterrupt ends the process as SIGINT would, so that a shell sees it, and an
+/// uncaught SystemExit with its status.
+[[noreturn]] void terminate_as_asked() {
     if (const std::exception_ptr error = std::current_exception()) {
         try {
             std::rethrow_exception(error);
@@ -90,6 +99,8 @@ std::terminate_handler previous_terminate = nullptr;
             std::fputs("KeyboardInterrupt\n", stderr);
             std::signal(SIGINT, SIG_DFL);
             std::raise(SIGINT);
+        } catch (const SystemExit& exit) {
+            std::exit(exit.code());
         } catch (...) {}
     }
     if (previous_terminate != nullptr) {
@@ -98,13 +109,12 @@ std::terminate_handler previous_terminate = nullptr;
     std::abort();
 }
 
-[[noreturn]] void throw_keyboard_interrupt() {
+void install_terminate_handler() {
     static const bool installed = [] {
-        previous_terminate = std::set_terminate(&terminate_on_interrupt);
+        previous_terminate = std::set_terminate(&terminate_as_asked);
         return true;
     }();
     static_cast<void>(installed);
-    throw KeyboardInterrupt();
 }
 
 void cancel_all_tasks(EventLoop& loop) {
@@ -146,7 +156,9 @@ void check_no_running_loop() {
 
 }  // namespace detail
 
-Runner::Runner(RunOptions options) : options_(options) {}
+Runner::Runner(RunOptions options) : options_(options), proactor_(options.proactor) {
+    install_terminate_handler();
+}
 
 Runner::~Runner() {
     try {
@@ -161,8 +173,8 @@ EventLoop& Runner::get_loop() {
         throw RuntimeError("Runner is closed");
     }
     if (loop_ == nullptr) {
-        loop_ = options_.loop_factory != nullptr ? options_.loop_factory()
-                                                 : new_event_loop(options_.proactor);
+        loop_ =
+            options_.loop_factory != nullptr ? options_.loop_factory() : new_event_loop(proactor_);
         const char* const debug = std::getenv("ASYNCIO_DEBUG");
         loop_->set_debug(options_.debug.value_or(debug != nullptr && *debug != '\0' &&
                                                  std::string_view(debug) != "0"));
@@ -181,14 +193,18 @@ void Runner::finish(const AnyTask& main) {
     detail::Interrupt interrupt(*loop_, main);
     detail::run_until_done(*loop_, main, false);
     if (interrupt.came() && main.cancelled() && main.uncancel() == 0) {
-        throw_keyboard_interrupt();
+        throw KeyboardInterrupt();
     }
 }
 
 void Runner::close() {
-    if (std::exchange(closed_, true) || loop_ == nullptr) {
+    if (closed_ || loop_ == nullptr) {
         return;
     }
+    if (loop_->is_running()) {
+        throw RuntimeError("Cannot close a running event loop");
+    }
+    closed_ = true;
     struct Close {
         std::unique_ptr<EventLoop>& loop;
         ~Close() {

@@ -235,7 +235,9 @@ int TaskBase::uncancel() noexcept {
 
 void TaskBase::interrupt(CancelMessage message) noexcept {
     interrupted_ = true;
-    set_cancel_message(message);
+    try {
+        set_cancel_message(message);
+    } catch (const std::bad_alloc&) {}  // the cancellation comes without its message
 }
 
 std::exception_ptr TaskBase::take_interrupt() {
@@ -294,8 +296,8 @@ void EventLoop::drop_pending_tasks() noexcept {
             context.task = AnyFuture(static_cast<detail::FutureBase&>(task));
             call_exception_handler(context);
         } catch (...) {
-            detail::log(Level::error, "an exception handler threw while the loop was closed: " +
-                                          describe(std::current_exception()));
+            detail::log_error("an exception handler threw while the loop was closed: ",
+                              std::current_exception());
         }
         task.abandon();
         task.release();

@@ -6,6 +6,8 @@
 #include <asyncio/detail/blocks.hpp>
 #include <asyncio/result.hpp>
 
+#include <utility>
+
 namespace asyncio {
 
 namespace detail {
@@ -13,8 +15,7 @@ namespace detail {
 /// A child's place in its group, and the group's in the child's list of callbacks.
 class GroupChild final : public lowlevel::Callback, public lowlevel::ListHook<TaskGroup> {
 public:
-    GroupChild(TaskGroup& group, const AnyFuture& task) noexcept
-        : Callback(&done), group(group), task(task) {}
+    explicit GroupChild(TaskGroup& group) noexcept : Callback(&done), group(group) {}
     ~GroupChild() = default;
 
     static void done(Callback& callback) {
@@ -28,11 +29,13 @@ public:
 
     TaskGroup& group;
     AnyFuture task;
+    std::exception_ptr error;  // once it has failed
 };
 
 TaskBase* group_parent(const lowlevel::Callback& callback) noexcept {
     return callback.function() == &GroupChild::done
-               ? static_cast<const GroupChild&>(callback).group.parent_
+               ? static_cast<TaskBase*>(
+                     static_cast<const GroupChild&>(callback).group.parent_.raw())
                : nullptr;
 }
 
@@ -71,8 +74,16 @@ private:
 
 }  // namespace detail
 
+TaskGroup::TaskGroup(TaskGroup&& other) : cancel_called_(other.cancel_called_) {
+    if (other.entered_) {
+        throw RuntimeError(other.description() + " cannot be moved once it has been entered");
+    }
+}
+
 // Reached with children only when the loop was closed under the group.
 TaskGroup::~TaskGroup() {
+    delete next_;
+    children_.splice_back(failed_);
     while (!children_.empty()) {
         detail::GroupChild& child = children_.pop_front();
         if (child.callback().linked()) {
@@ -84,16 +95,11 @@ TaskGroup::~TaskGroup() {
 
 std::string TaskGroup::description() const {
     std::string text = "TaskGroup <TaskGroup";
-    std::size_t tasks = 0;
-    for (const detail::GroupChild& child : children_) {
-        static_cast<void>(child);
-        ++tasks;
+    if (children_size_ > 0) {
+        text += " tasks=" + std::to_string(children_size_);
     }
-    if (tasks > 0) {
-        text += " tasks=" + std::to_string(tasks);
-    }
-    if (!errors_.empty()) {
-        text += " errors=" + std::to_string(errors_.size());
+    if (failed_size_ > 0) {
+        text += " errors=" + std::to_string(failed_size_);
     }
     return text + (aborting_ ? " cancelling>" : entered_ ? " entered>" : ">");
 }
@@ -111,7 +117,7 @@ void TaskGroup::check_open() const {
 }
 
 EventLoop& TaskGroup::loop() const {
-    return parent_->loop();
+    return parent_.get_loop();
 }
 
 TaskGroup& TaskGroup::aenter() {
@@ -122,7 +128,7 @@ TaskGroup& TaskGroup::aenter() {
         throw RuntimeError(description() + " cannot determine the parent task");
     }
     entered_ = true;
-    parent_ = detail::thread_state.task;
+    parent_ = current_task();
     if (cancel_called_) {
         cancel_called_ = false;
         cancel();
@@ -130,9 +136,18 @@ TaskGroup& TaskGroup::aenter() {
     return *this;
 }
 
-void TaskGroup::add_child(const AnyFuture& task) {
-    auto* const child = new detail::GroupChild(*this, task);
+// All the memory that a child will need, also for its error.
+void TaskGroup::prepare_child() {
+    if (next_ == nullptr) {
+        next_ = new detail::GroupChild(*this);
+    }
+}
+
+void TaskGroup::add_child(const AnyFuture& task) noexcept {
+    detail::GroupChild* const child = std::exchange(next_, nullptr);
+    child->task = task;
     children_.push_back(*child);
+    ++children_size_;
     if (task.done()) {
         loop().schedule(child->callback());
     } else {
@@ -154,7 +169,7 @@ void TaskGroup::cancel() {
     }
     if (!parent_cancelled_) {
         parent_cancelled_ = true;
-        parent_->cancel({});
+        parent_.cancel();
     }
 }
 
@@ -170,27 +185,45 @@ void TaskGroup::abort() {
 void TaskGroup::on_child_done(detail::GroupChild& child) {
     const AnyFuture task = std::move(child.task);
     static_cast<lowlevel::ListHook<TaskGroup>&>(child).unlink();
-    delete &child;
+    --children_size_;
     if (children_.empty()) {
         empty_.wake_first();
     }
-    if (task.cancelled()) {
-        return;
-    }
-    const std::exception_ptr error = task.exception();
+    const std::exception_ptr error = task.cancelled() ? nullptr : task.exception();
     if (error == nullptr) {
+        delete &child;
         return;
     }
-    errors_.push_back(error);
+    child.error = error;
+    failed_.push_back(child);
+    ++failed_size_;
     if (detail::leaves_the_loop(error) && base_error_ == nullptr) {
         base_error_ = error;
+    }
+    if (parent_.done()) {
+        // Entered by hand and never left.
+        ExceptionContext context;
+        context.message = "Task '" + task.get_name() + "' has errored out but its parent task '" +
+                          parent_.get_name() + "' is already completed";
+        context.exception = error;
+        context.task = task;
+        loop().call_exception_handler(context);
+        return;
     }
     if (!aborting_ && !parent_cancelled_) {
         // The parent is cancelled to end its body; the exit takes that request back.
         abort();
         parent_cancelled_ = true;
-        parent_->cancel({});
+        parent_.cancel();
     }
+}
+
+std::vector<std::exception_ptr> TaskGroup::errors() const {
+    std::vector<std::exception_ptr> errors;
+    for (const detail::GroupChild& child : failed_) {
+        errors.push_back(child.error);
+    }
+    return errors;
 }
 
 Coroutine<bool> TaskGroup::aexit(std::exception_ptr error) {
@@ -218,22 +251,23 @@ Coroutine<bool> TaskGroup::aexit(std::exception_ptr error) {
     if (base_error_ != nullptr) {
         std::rethrow_exception(base_error_);
     }
-    if (parent_cancelled_ && parent_->uncancel() == 0) {
+    if (parent_cancelled_ && parent_.uncancel() == 0) {
         cancellation = nullptr;  // it was the group's own
     }
-    if (cancellation != nullptr && errors_.empty()) {
+    if (cancellation != nullptr && failed_.empty()) {
         std::rethrow_exception(cancellation);
     }
+    std::vector<std::exception_ptr> all_errors = errors();
     if (error != nullptr && !detail::is_cancelled_error(error)) {
-        errors_.push_back(error);
+        all_errors.push_back(error);
     }
-    if (!errors_.empty()) {
-        if (parent_->cancelling() > 0) {
+    if (!all_errors.empty()) {
+        if (parent_.cancelling() > 0) {
             // A request from outside came as well: it is thrown at the next await.
-            parent_->uncancel();
-            parent_->cancel({});
+            parent_.uncancel();
+            parent_.cancel();
         }
-        throw ExceptionGroup("unhandled errors in a TaskGroup", std::move(errors_));
+        throw ExceptionGroup("unhandled errors in a TaskGroup", std::move(all_errors));
     }
     // What is left of a cancellation was the group's own, and ends here.
     co_return detail::is_cancelled_error(error);

@@ -18,6 +18,12 @@ void Timeout::enter() {
     reschedule(when_);
 }
 
+Timeout::Timeout(Timeout&& other) : when_(other.when_) {
+    if (other.state_ != State::created) {
+        throw RuntimeError("Timeout cannot be moved once it has been entered");
+    }
+}
+
 void Timeout::reschedule(std::optional<TimePoint> when) {
     if (state_ != State::active) {
         constexpr const char* names[] = {"created", "active", "expiring", "expired", "finished"};

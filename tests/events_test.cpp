@@ -10,10 +10,12 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace asyncio {
@@ -449,6 +451,19 @@ TEST_F(EventLoopTest, is_left_by_keyboard_interrupt_from_the_handler) {
     loop.set_exception_handler(nullptr);
 }
 
+TEST_F(EventLoopTest, a_handler_may_replace_itself_while_it_is_called) {
+    const std::string kept(100, 'x');
+    std::string seen;
+    loop.set_exception_handler([kept, &seen](EventLoop& where, const ExceptionContext&) {
+        where.set_exception_handler(nullptr);
+        seen = kept;
+    });
+    loop.call_soon([] { throw RuntimeError("in callback"); });
+    run_turns(1);
+    EXPECT_EQ(seen, kept);
+    EXPECT_FALSE(static_cast<bool>(loop.get_exception_handler()));
+}
+
 TEST_F(EventLoopTest, remembers_whether_it_is_in_debug_mode) {
     EXPECT_FALSE(loop.get_debug());
     loop.set_debug(true);
@@ -477,6 +492,51 @@ TEST_F(EventLoopTest, closed_drops_what_was_scheduled_and_refuses_everything) {
     EXPECT_EQ(thrown_by([&] { loop.run_in_executor(nullptr, [] {}); }), closed);
     EXPECT_EQ(trace.back(), "refused");
     EXPECT_FALSE(loop.is_running());
+}
+
+TEST_F(EventLoopTest, closed_destroys_functions_that_own_their_handle) {
+    struct Owner {
+        TimerHandle timer;
+        Handle soon;
+        Handle posted;
+        Gone gone;
+    };
+    auto owner = std::make_shared<Owner>(Owner{{}, {}, {}, Gone(trace, "owner")});
+    owner->timer = loop.call_later(1, [owner] {});
+    owner->soon = loop.call_soon([owner] {});
+    owner->posted = loop.call_soon_threadsafe([owner] {});
+    owner.reset();
+    loop.close();
+    EXPECT_EQ(trace, Trace{"owner"});
+}
+
+TEST_F(EventLoopTest, closed_destroys_functions_to_which_handles_are_left) {
+    const Handle handle = loop.call_soon([gone = Gone(trace, "function")] {});
+    loop.close();
+    EXPECT_EQ(trace, Trace{"function"});
+    EXPECT_FALSE(handle.cancelled());
+}
+
+TEST_F(EventLoopTest, calls_functions_of_any_alignment) {
+    struct alignas(128) Wide {
+        char bytes[128] = {};
+    };
+    const auto aligned = [](const Wide& wide) {
+        return reinterpret_cast<std::uintptr_t>(&wide) % alignof(Wide) == 0;
+    };
+    const auto check = [this, aligned, wide = Wide()] {
+        trace.push_back(aligned(wide) ? "aligned" : "misaligned");
+    };
+    loop.call_soon(check);
+    loop.call_later(1, check);
+    loop.call_soon_threadsafe(check);
+    Future<> future = loop.create_future<void>();
+    future.add_done_callback([this, aligned, wide = Wide()](const Future<>&) {
+        trace.push_back(aligned(wide) ? "aligned" : "misaligned");
+    });
+    future.set_result();
+    loop.run_until_complete(sleep(2));
+    EXPECT_EQ(trace, Trace(4, "aligned"));
 }
 
 TEST(EventLoop, can_be_made_run_and_closed_many_times) {
@@ -567,6 +627,17 @@ TEST(CallSoonThreadsafe, in_its_own_thread_is_in_order_with_call_soon) {
     EXPECT_EQ(trace, (Trace{"1", "2", "3"}));
 }
 
+TEST(CallSoonThreadsafe, before_the_loop_runs_is_in_order_with_call_soon) {
+    EventLoop loop;
+    Trace trace;
+    loop.call_soon([&] { trace.push_back("1"); });
+    loop.call_soon_threadsafe([&] { trace.push_back("2"); });
+    loop.call_soon([&] { trace.push_back("3"); });
+    loop.stop();
+    loop.run_forever();
+    EXPECT_EQ(trace, (Trace{"1", "2", "3"}));
+}
+
 TEST(CallSoonThreadsafe, handles_may_be_cancelled_and_dropped_in_any_thread) {
     EventLoop loop;
     std::atomic<int> called{0};
@@ -606,14 +677,28 @@ TEST(Post, may_race_with_close) {
     for (int round = 0; round < 200; ++round) {
         auto loop = std::make_unique<EventLoop>();
         std::atomic<bool> begun{false};
-        int refused = 0;
+        std::atomic<int> destroyed{0};
+        struct Counted {
+            explicit Counted(std::atomic<int>& destroyed) : destroyed(&destroyed) {}
+            Counted(Counted&& other) noexcept
+                : destroyed(std::exchange(other.destroyed, nullptr)) {}
+            Counted& operator=(Counted&&) = delete;
+            ~Counted() {
+                if (destroyed != nullptr) {
+                    ++*destroyed;
+                }
+            }
+            std::atomic<int>* destroyed;
+        };
         std::thread caller([&] {
+            bool was_refused = false;
             for (int call = 0; call < 1000; ++call) {
                 begun.store(true);
                 try {
-                    loop->call_soon_threadsafe([keeps = std::make_unique<int>(call)] {});
+                    loop->call_soon_threadsafe([counted = Counted(destroyed)] {});
+                    EXPECT_FALSE(was_refused) << "taken after one was refused";
                 } catch (const RuntimeError&) {
-                    ++refused;
+                    was_refused = true;
                 }
             }
         });
@@ -622,7 +707,7 @@ TEST(Post, may_race_with_close) {
         }
         loop->close();
         caller.join();
-        EXPECT_LE(refused, 1000);
+        EXPECT_EQ(destroyed.load(), 1000);  // taken and dropped, or refused: none is left over
         EXPECT_EQ(thrown_by([&] { loop->call_soon_threadsafe([] {}); }),
                   "RuntimeError('Event loop is closed')");
     }

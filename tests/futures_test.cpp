@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace asyncio {
@@ -403,6 +404,23 @@ TEST(Future, may_be_set_by_a_destructor_while_its_loop_is_closed) {
 
     EXPECT_EQ(future.result(), 1);
     EXPECT_EQ(reports.messages.size(), 2U);
+}
+
+TEST(Future, tells_callbacks_apart_that_were_added_in_different_threads) {
+    EventLoop loop;
+    Trace trace;
+    const Future<> future = loop.create_future<void>();
+    future.add_done_callback([&](const Future<>&) { trace.push_back("here"); });
+    DoneCallbackToken there;
+    std::thread([&] {
+        there = future.add_done_callback([&](const Future<>&) { trace.push_back("there"); });
+    }).join();
+
+    EXPECT_EQ(future.remove_done_callback(there), 1U);
+    future.set_result();
+    loop.run_until_complete(future);
+
+    EXPECT_EQ(trace, Trace{"here"});
 }
 
 }  // namespace

@@ -204,6 +204,27 @@ ASYNC_TEST(CallGraph, is_formatted_with_what_each_task_waits_in) {
     EXPECT_EQ(::testing::internal::GetCapturedStderr(), of_sleep + "\n");
 }
 
+ASYNC_TEST(CallGraph, of_a_long_chain_is_cut_off) {
+    Future<> future = get_running_loop().create_future();
+    auto follow = [](Future<> before) -> Coroutine<> { co_await before; };
+    Future<> last = future;
+    for (int length = 0; length < 100'000; ++length) {
+        last = create_task(follow(last));
+    }
+    co_await sleep(0);
+
+    const auto graph = capture_call_graph(future, {.depth = 3});
+    std::size_t levels = 0;
+    for (const FutureCallGraph* level = &*graph; !level->awaited_by.empty(); ++levels) {
+        level = &level->awaited_by.front();
+    }
+    EXPECT_EQ(levels, 3U);
+    EXPECT_FALSE(format_call_graph(future).empty());
+
+    future.set_result();
+    co_await last;
+}
+
 TEST(CallGraph, without_a_task_is_none) {
     EXPECT_FALSE(capture_call_graph().has_value());
     EXPECT_EQ(format_call_graph(), "");

@@ -51,6 +51,18 @@ TEST(Logger, is_called_one_at_a_time_from_any_thread) {
     EXPECT_EQ(logged.texts.size(), 4000U);
 }
 
+TEST(Logger, may_replace_itself) {
+    static Trace texts;
+    set_logger([kept = std::string(100, 'x')](Level, std::string_view) {
+        set_logger([](Level, std::string_view text) { texts.emplace_back(text); });
+        texts.push_back(kept);
+    });
+    detail::log(Level::info, "first");
+    detail::log(Level::info, "second");
+    set_logger(nullptr);
+    EXPECT_EQ(texts, (Trace{std::string(100, 'x'), "second"}));
+}
+
 TEST(Logger, may_make_the_library_report_again) {
     static Trace texts;
     set_logger([](Level, std::string_view text) {

@@ -208,7 +208,33 @@ TEST(Runner, is_used_up_when_it_is_closed) {
     EXPECT_EQ(thrown_by([&] { runner.run(answer()); }), "RuntimeError('Runner is closed')");
     EXPECT_EQ(thrown_by([&] { static_cast<void>(runner.get_loop()); }),
               "RuntimeError('Runner is closed')");
-    Runner unused;
+}
+
+TEST(Runner, closed_before_its_first_run_may_still_be_used) {
+    Runner runner;
+    runner.close();
+    EXPECT_EQ(runner.run(answer()), 42);  // there was no loop to close, as in CPython
+}
+
+TEST(Runner, refuses_to_be_closed_while_its_loop_runs) {
+    Runner runner;
+    std::string refused;
+    runner.run([&]() -> Coroutine<> {
+        refused = thrown_by([&] { runner.close(); });
+        co_return;
+    });
+    EXPECT_EQ(refused, "RuntimeError('Cannot close a running event loop')");
+    EXPECT_EQ(runner.run(answer()), 42);
+}
+
+TEST(Runner, keeps_the_name_of_its_proactor) {
+    auto make = [] {
+        const std::string name = "a proactor with a name that is long enough for the heap";
+        return std::make_unique<Runner>(RunOptions{.proactor = name});
+    };
+    const std::unique_ptr<Runner> runner = make();
+    const std::string refused = thrown_by([&] { static_cast<void>(runner->get_loop()); });
+    EXPECT_NE(refused.find("long enough for the heap"), std::string::npos) << refused;
 }
 
 // -------------------------------------------------------------------------------------- Ctrl-C
@@ -257,6 +283,12 @@ void say(const char* text) {
     std::fputs(text, stdout);
 }
 
+template <class Error, class... Args>
+Coroutine<> throwing(Args... args) {
+    co_await sleep(0);
+    throw Error(args...);
+}
+
 /// Is interrupted, cleans up with an await, and says so.
 Coroutine<> interrupted() {
     ::raise(SIGINT);
@@ -289,6 +321,20 @@ TEST(CtrlC, from_outside_wakes_a_loop_that_waits) {
     });
     EXPECT_EQ(ended.out, "cleaned up\nKeyboardInterrupt\n");
     EXPECT_TRUE(WIFSIGNALED(ended.status));
+}
+
+TEST(CtrlC, a_keyboard_interrupt_of_the_program_ends_the_process_by_sigint) {
+    const Ended ended = in_child([] { run(throwing<KeyboardInterrupt>()); });
+    EXPECT_EQ(ended.out, "KeyboardInterrupt\n");
+    EXPECT_TRUE(WIFSIGNALED(ended.status));
+    EXPECT_EQ(WTERMSIG(ended.status), SIGINT);
+}
+
+TEST(Run, ends_the_process_with_the_status_of_an_uncaught_system_exit) {
+    const Ended ended = in_child([] { run(throwing<SystemExit>(3)); });
+    EXPECT_EQ(ended.out, "");
+    EXPECT_TRUE(WIFEXITED(ended.status));
+    EXPECT_EQ(WEXITSTATUS(ended.status), 3);
 }
 
 TEST(CtrlC, is_a_keyboard_interrupt_that_can_be_caught) {

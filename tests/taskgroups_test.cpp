@@ -8,6 +8,7 @@
 #include <asyncio/tasks.hpp>
 #include <asyncio/timeouts.hpp>
 
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -475,6 +476,35 @@ ASYNC_TEST(TaskGroupCancel, does_not_hide_a_cancellation_from_outside) {
 
     EXPECT_TRUE(error.starts_with("CancelledError(")) << error;
     EXPECT_TRUE(task.cancelled());
+}
+
+ASYNC_TEST(TaskGroup, entered_by_hand_reports_a_child_that_fails_after_the_parent_has_ended) {
+    const Reports reports;
+    TaskGroup group;
+    auto fail = []() -> Coroutine<> {
+        co_await sleep(1);
+        throw std::invalid_argument("late");
+    };
+    auto enter = [&]() -> Coroutine<> {
+        group.aenter();
+        group.create_task(fail(), {.name = "child"});
+        co_await sleep(0);
+    };
+    co_await create_task(enter, TaskOptions{.name = "parent"});
+
+    co_await sleep(2);
+
+    EXPECT_EQ(reports.messages,
+              Trace{"Task 'child' has errored out but its parent task 'parent' is already "
+                    "completed"});
+    EXPECT_EQ(reports.errors, Trace{"ValueError('late')"});
+}
+
+ASYNC_TEST(TaskGroup, cannot_be_moved_once_it_has_been_entered) {
+    TaskGroup group;
+    group.aenter();
+    EXPECT_TRUE(thrown_by([&] { TaskGroup other(std::move(group)); }).starts_with("RuntimeError("));
+    co_await group.aexit(nullptr);
 }
 
 TEST(TaskGroup, whose_loop_is_closed_lets_go_of_its_children) {

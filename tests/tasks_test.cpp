@@ -1086,6 +1086,49 @@ TEST(Task, a_destructor_may_cancel_other_tasks_while_the_loop_is_closed) {
     EXPECT_FALSE(last.done());
 }
 
+TEST(Task, that_sleeps_may_be_cancelled_by_an_older_one_that_the_closing_loop_destroys) {
+    struct CancelsAtEnd {
+        Task<> task;
+        ~CancelsAtEnd() { task.cancel(); }
+    };
+    auto waits = []() -> Coroutine<> { co_await sleep(3600); };
+    auto older = [&]() -> Coroutine<> {
+        const CancelsAtEnd guard{create_task(waits())};
+        co_await sleep(3600);
+    };
+    EventLoop loop;
+    const Reports reports(loop);
+    const auto task = loop.create_task(older());
+    loop.run_until_complete(sleep(0));
+    loop.run_until_complete(sleep(0));
+
+    loop.close();
+
+    EXPECT_EQ(reports.messages.size(), 2U);
+    EXPECT_FALSE(task.done());
+}
+
+TEST(Task, that_sleeps_may_be_cancelled_by_the_handler_that_hears_of_pending_tasks) {
+    EventLoop loop;
+    auto waits = []() -> Coroutine<> { co_await sleep(3600); };
+    std::vector<Task<>> tasks;
+    for (int number = 0; number < 3; ++number) {
+        tasks.push_back(loop.create_task(waits()));
+    }
+    loop.run_until_complete(sleep(0));
+    int reports = 0;
+    loop.set_exception_handler([&](EventLoop&, const ExceptionContext&) {
+        ++reports;
+        for (const Task<>& task : tasks) {
+            task.cancel();
+        }
+    });
+
+    loop.close();
+
+    EXPECT_EQ(reports, 3);
+}
+
 TEST(Task, keyboard_interrupt_leaves_the_loop_and_is_kept_by_the_task) {
     EventLoop loop;
     auto interrupted = []() -> Coroutine<> {

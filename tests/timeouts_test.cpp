@@ -308,6 +308,15 @@ ASYNC_TEST(Timeout, cannot_be_entered_twice) {
     EXPECT_EQ(error, "RuntimeError('Timeout has already been entered')");
 }
 
+ASYNC_TEST(Timeout, cannot_be_moved_once_it_has_been_entered) {
+    Timeout limit = timeout(1);
+    limit.enter();
+    EXPECT_EQ(thrown_by([&] { Timeout other(std::move(limit)); }),
+              "RuntimeError('Timeout cannot be moved once it has been entered')");
+    limit.exit(nullptr);
+    co_return;
+}
+
 TEST(Timeout, needs_a_task) {
     EXPECT_EQ(thrown_by([] { Timeout(std::nullopt).enter(); }),
               "RuntimeError('Timeout should be used inside a task')");

@@ -21,8 +21,8 @@ LAYERS = [
     """exceptions time contextvars log lowlevel/intrusive detail/blocks detail/config
     detail/function""",
     # 1 loop
-    """events lowlevel/callback lowlevel/executor lowlevel/inbox lowlevel/loop_resource lowlevel/operation lowlevel/proactor
-    detail/handle timer_heap""",
+    """events lowlevel/callback lowlevel/executor lowlevel/inbox lowlevel/loop_resource
+    lowlevel/operation lowlevel/proactor detail/handle timer_heap""",
     # 2 tasks
     """coroutines generators futures result tasks timeouts with lowlevel/waiter
     detail/future_base detail/gather detail/outcome detail/shield detail/sleep detail/task

@@ -203,14 +203,14 @@ public:
             auto* node = detail::HandleNodeOf<detail::TimerNode, std::decay_t<Fn>>::make(
                 *this, false, std::forward<Fn>(fn));
             TimerHandle handle(node);
-            node->set_when(when);
-            arm(*node, when);
+            arm_handle(*node, when);
             return handle;
         }
     }
 
     /// Calls `fn(args...)` in a turn of the loop; wakes it if it waits. From any thread, also while
-    /// the loop closes: RuntimeError from then on. Calls from one thread keep their order.
+    /// the loop closes: RuntimeError from then on. Calls from one thread keep their order. The loop
+    /// must exist until this has returned: not only until `fn` was called.
     template <class Fn, class... Args>
         requires std::is_invocable_v<std::decay_t<Fn>&, std::decay_t<Args>...>
     Handle call_soon_threadsafe(Fn&& fn, Args&&... args) {
@@ -262,12 +262,9 @@ public:
     /// `handler(EventLoop&, const ExceptionContext&)` gets what nobody else can be given: what
     /// callbacks throw, exceptions of tasks that nobody retrieved. Empty (or nullptr) stands for
     /// default_exception_handler(), which logs.
-    void set_exception_handler(ExceptionHandler handler) noexcept {
-        exception_handler_ = std::move(handler);
-    }
-    [[nodiscard]] const ExceptionHandler& get_exception_handler() const noexcept {
-        return exception_handler_;
-    }
+    /// A handler may replace itself while it is called.
+    void set_exception_handler(ExceptionHandler handler);
+    [[nodiscard]] const ExceptionHandler& get_exception_handler() const noexcept;
     void call_exception_handler(const ExceptionContext& context);
     void default_exception_handler(const ExceptionContext& context);
 
@@ -308,10 +305,10 @@ public:
     /// to while the loop is not closed.
     [[nodiscard]] lowlevel::LoopResourceList& resources() noexcept { return resources_; }
 
-    /// Throws RuntimeError if the loop is closed.
-    void check_usable() const {
-        if (closed_) {
-            detail::raise_runtime_error("Event loop is closed");
+    /// Before something is scheduled in the loop's own thread: RuntimeError if it is closed.
+    void check_usable() {
+        if (!running_) [[unlikely]] {
+            check_idle();
         }
     }
 
@@ -337,6 +334,8 @@ private:
     static void report(EventLoop* loop, const ExceptionContext& context) noexcept;
 
     void take_posted() noexcept;
+    void check_idle();
+    void arm_handle(detail::TimerNode& node, TimePoint when);
     [[gnu::always_inline]] void run_once();
     void move_due_timers() noexcept;
     void poll();
@@ -373,7 +372,7 @@ private:
     lowlevel::LoopResourceList resources_;
     std::shared_ptr<Executor> default_executor_;
     bool default_executor_shut_down_ = false;
-    ExceptionHandler exception_handler_;
+    std::shared_ptr<const ExceptionHandler> exception_handler_;  // shared with a call under way
 };
 
 /// The loop that runs in this thread; RuntimeError if there is none.

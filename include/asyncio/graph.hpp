@@ -34,6 +34,7 @@ struct FutureCallGraph {
 /// Keyword arguments of the functions below.
 struct CallGraphOptions {
     std::size_t limit = std::numeric_limits<std::size_t>::max();  ///< most frames of each stack
+    std::size_t depth = 100;  ///< most levels of awaiters; what is beyond is left out
 };
 
 /// The call graph of `future`, or of the running task; nullopt if there is neither. It costs

@@ -6,6 +6,7 @@
 
 #include <asyncio/detail/function.hpp>
 
+#include <exception>
 #include <string_view>
 
 namespace asyncio {
@@ -17,12 +18,14 @@ using Logger = detail::UniqueFunction<void(Level, std::string_view)>;
 
 /// Sends every report of the library to `logger`; an empty one stands for the default again, which
 /// writes warnings and errors to standard error. The logger may be called from any thread, one call
-/// at a time, and must not throw.
+/// at a time, and must not throw. It may make the library report again, or replace itself.
 void set_logger(Logger logger);
 
 namespace detail {
 
 void log(Level level, std::string_view text) noexcept;
+/// `text` and what describe() says of `error`, as far as there is memory for it.
+void log_error(std::string_view text, const std::exception_ptr& error) noexcept;
 
 }  // namespace detail
 

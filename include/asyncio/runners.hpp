@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -50,7 +51,8 @@ public:
     [[nodiscard]] EventLoop& get_loop();
 
     /// Cancels the tasks that are left and waits for them; their exceptions go to the exception
-    /// handler. Then waits for the default executor and closes the loop. May be called again.
+    /// handler. Then waits for the default executor and closes the loop. May be called again, and
+    /// does nothing before the loop was made. RuntimeError while the loop runs.
     void close();
 
 private:
@@ -59,6 +61,7 @@ private:
     void finish(const AnyTask& main);
 
     RunOptions options_;
+    std::string proactor_;  // of the options, which only refer to it
     std::unique_ptr<EventLoop> loop_;
     bool closed_ = false;
 };

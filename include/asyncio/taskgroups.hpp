@@ -7,6 +7,7 @@
 #include <asyncio/detail/task.hpp>
 #include <asyncio/with.hpp>
 
+#include <cstddef>
 #include <exception>
 #include <string>
 #include <type_traits>
@@ -39,8 +40,8 @@ class GroupChild;
 class TaskGroup {
 public:
     TaskGroup() = default;
-    /// Only before it is entered.
-    TaskGroup(TaskGroup&& other) noexcept : cancel_called_(other.cancel_called_) {}
+    /// Only before it is entered: RuntimeError otherwise.
+    TaskGroup(TaskGroup&& other);
     TaskGroup& operator=(TaskGroup&&) = delete;
     ~TaskGroup();
 
@@ -48,6 +49,7 @@ public:
     template <detail::TaskSource A>
     auto create_task(A&& awaitable, TaskOptions options = {}) {
         check_open();
+        prepare_child();
         return adopt(
             detail::start_task(loop(), detail::as_coroutine(std::forward<A>(awaitable)), options));
     }
@@ -85,21 +87,26 @@ private:
         add_child(task);
         return task;
     }
-    void add_child(const AnyFuture& task);
+    void prepare_child();
+    void add_child(const AnyFuture& task) noexcept;
     void on_child_done(detail::GroupChild& child);
     void abort();
     [[nodiscard]] std::string description() const;
+    [[nodiscard]] std::vector<std::exception_ptr> errors() const;
 
     bool entered_ = false;
     bool exiting_ = false;
     bool aborting_ = false;
     bool cancel_called_ = false;
     bool parent_cancelled_ = false;  // by the group
-    detail::TaskBase* parent_ = nullptr;
+    AnyTask parent_;
     std::exception_ptr base_error_;
-    std::vector<std::exception_ptr> errors_;
     lowlevel::List<detail::GroupChild, TaskGroup> children_;
-    lowlevel::WaitList empty_;  // the parent, while it waits for the last child
+    lowlevel::List<detail::GroupChild, TaskGroup> failed_;  // that were children, with their errors
+    std::size_t children_size_ = 0;
+    std::size_t failed_size_ = 0;
+    detail::GroupChild* next_ = nullptr;  // made before its task, so that nothing can fail after
+    lowlevel::WaitList empty_;            // the parent, while it waits for the last child
 };
 
 /// A TaskGroup around `body`; short for with(TaskGroup(), body).

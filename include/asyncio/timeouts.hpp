@@ -25,8 +25,8 @@ class Timeout {
 public:
     /// nullopt: no limit, until reschedule().
     explicit Timeout(std::optional<TimePoint> when) noexcept : when_(when) {}
-    /// Only before it is entered.
-    Timeout(Timeout&& other) noexcept : when_(other.when_) {}
+    /// Only before it is entered: RuntimeError otherwise.
+    Timeout(Timeout&& other);
     Timeout& operator=(Timeout&&) = delete;
     ~Timeout() { disarm(); }
 

@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <new>
 #include <tuple>
 #include <type_traits>
@@ -39,6 +40,10 @@ public:
     [[nodiscard]] bool cancelled() const noexcept {
         return cancelled_.load(std::memory_order_relaxed);
     }
+
+    /// The loop gives it up: the function is destroyed, although handles may be left, which it may
+    /// own itself.
+    void discard() noexcept;
 
     /// Runs the function; what it throws goes to the loop's exception handler.
     static void run_node(Callback& callback);
@@ -79,8 +84,23 @@ private:
     TimePoint when_{};
 };
 
-template <class Base, class Fn>
+/// A function that needs more than the ordinary alignment of a block.
+template <class Fn>
+class Boxed {
+public:
+    template <class F>
+    explicit Boxed(F&& fn) : fn_(std::make_unique<Fn>(std::forward<F>(fn))) {}
+    void operator()() { static_cast<void>((*fn_)()); }
+
+private:
+    std::unique_ptr<Fn> fn_;
+};
+
+template <class Base, class Function>
 class HandleNodeOf final : public Base {
+    using Fn =
+        std::conditional_t<(alignof(Function) > 2 * sizeof(void*)), Boxed<Function>, Function>;
+
 public:
     template <class F>
     static HandleNodeOf* make(EventLoop& loop, bool shared, F&& fn) {
