@@ -62,6 +62,10 @@ IncompleteReadError::IncompleteReadError(std::string partial, std::optional<std:
 OSError::OSError(const std::string& what)
     : std::system_error(0, std::generic_category(), what), what_(what) {}
 
+const char* OSError::what() const noexcept {
+    return error_number() == 0 ? what_.c_str() : std::system_error::what();
+}
+
 TimeoutError::TimeoutError() : OSError(ETIMEDOUT, "") {}
 
 AddressInfoError::AddressInfoError(int eai, const std::string& text, const std::string& what)
@@ -103,10 +107,10 @@ ExceptionGroup::Split ExceptionGroup::split_if(bool (*predicate)(const std::exce
         } catch (const ExceptionGroup& inner) {
             Split split = inner.split_if(predicate);
             if (split.match.has_value()) {
-                match.push_back(std::make_exception_ptr(std::move(*split.match)));
+                match.push_back(std::make_exception_ptr(*split.match));
             }
             if (split.rest.has_value()) {
-                rest.push_back(std::make_exception_ptr(std::move(*split.rest)));
+                rest.push_back(std::make_exception_ptr(*split.rest));
             }
         } catch (...) {
             (predicate(error) ? match : rest).push_back(error);
@@ -303,6 +307,14 @@ void raise_os_error(int error_number, const std::string& what) {
             throw TimeoutError(error_number, what);
         default:
             throw OSError(error_number, what);
+    }
+}
+
+std::exception_ptr make_os_error(int error_number, const std::string& what) {
+    try {
+        raise_os_error(error_number, what);
+    } catch (...) {
+        return std::current_exception();
     }
 }
 

@@ -56,7 +56,7 @@ std::string without_frame(std::string name) {
         if (parameters.empty() && before.ends_with(call)) {
             before.resize(before.size() - call.size());
         }
-        name = before + parameters + name.substr(close + 1);
+        name.replace(0, close + 1, before.append(parameters));
     }
     return name;
 }

@@ -5,6 +5,7 @@
 
 #include <asyncio/tasks.hpp>
 
+#include "addresses.hpp"
 #include "servers.hpp"
 
 #include <cerrno>
@@ -260,7 +261,7 @@ void ServerCore::detach(ServerClient& client) noexcept {
 }
 
 // Waiting tasks are not woken: they are about to be destroyed.
-void ServerCore::loop_closed() noexcept {
+void ServerCore::loop_closing() noexcept {
     const ServerRef keep(*this);
     closed_ = true;
     serving_ = false;
@@ -306,25 +307,8 @@ ServerRef::~ServerRef() {
     core_->release();
 }
 
-bool ServerClosedAwaiter::await_ready() const noexcept {
-    return core_.finished();
-}
-
-void ServerClosedAwaiter::suspend() noexcept {
-    suspended_ = true;
-    core_.closed_waiters.park(lowlevel::running_task(), *this);
-}
-
-void ServerClosedAwaiter::await_resume() const {
-    if (suspended_) {
-        lowlevel::running_task().throw_if_interrupted();
-    }
-}
-
-Result<void> ServerClosedAwaiter::await_result() const {
-    std::exception_ptr error =
-        suspended_ ? lowlevel::running_task().take_interrupt() : std::exception_ptr();
-    return error != nullptr ? Result<void>(std::move(error)) : Result<void>(std::in_place);
+WaitClosedAwaiter ServerClosed::operator co_await() const noexcept {
+    return {server_->finished(), server_->closed_waiters, nullptr, "server"};
 }
 
 namespace {

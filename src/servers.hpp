@@ -6,7 +6,7 @@
 #include <asyncio/lowlevel/waiter.hpp>
 #include <asyncio/sockets.hpp>
 
-#include "sockets.hpp"
+#include "loop_io.hpp"
 
 #include <cstddef>
 #include <memory>
@@ -29,11 +29,9 @@ protected:
 
 /// Listens on some sockets, accepts, and knows the connections that are open. Counted: by handles,
 /// by its clients, and by itself as long as it listens.
-class ServerCore : public LoopResource {
+class ServerCore : public lowlevel::LoopResource {
 public:
     ServerCore(LoopIO& io, int backlog) noexcept;
-    ServerCore(const ServerCore&) = delete;
-    ServerCore& operator=(const ServerCore&) = delete;
 
     void retain() noexcept { ++references_; }
     void release() noexcept {
@@ -49,7 +47,7 @@ public:
     void close() noexcept;
     void close_clients() noexcept;
     void abort_clients() noexcept;
-    void loop_closed() noexcept override;
+    void loop_closing() noexcept override;
 
     [[nodiscard]] bool serving() const noexcept { return serving_; }
     [[nodiscard]] bool closed() const noexcept { return closed_; }

@@ -145,4 +145,12 @@ private:
     std::size_t high_ = std::size_t{64} * 1024;
 };
 
+// What a reader's and a writer's handle is one of.
+[[nodiscard]] inline Stream& stream_of(StreamCount& count) noexcept {
+    return static_cast<Stream&>(count);
+}
+[[nodiscard]] inline Connection& connection_of(StreamCount& count) noexcept {
+    return static_cast<Connection&>(count);
+}
+
 }  // namespace asyncio::detail

@@ -49,6 +49,14 @@ TEST(Exceptions, know_their_message) {
     EXPECT_EQ(TimeoutError().error_number(), ETIMEDOUT);
 }
 
+TEST(Exceptions, of_the_system_say_what_was_being_done_and_what_happened) {
+    EXPECT_STREQ(OSError(ECONNREFUSED, "connect").what(), "connect: Connection refused");
+    EXPECT_STREQ(OSError("no such family").what(), "no such family");
+    EXPECT_STREQ(AddressInfoError(-2, "Name or service not known", "host.invalid").what(),
+                 "host.invalid: Name or service not known");
+    EXPECT_STREQ(static_cast<const std::exception&>(OSError("as a base")).what(), "as a base");
+}
+
 TEST(Exceptions, of_streams_carry_what_is_left) {
     const IncompleteReadError some("abc", 10);
     const IncompleteReadError unknown("", std::nullopt);

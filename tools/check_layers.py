@@ -30,9 +30,12 @@ LAYERS = [
     # 3 coordination
     """taskgroups locks queues graph""",
     # 4 input and output
-    """sockets transports protocols ssl subprocess signals files threads processes""",
+    """sockets transports protocols ssl subprocess signals files threads processes
+    detail/socket_operations addresses endpoints getaddrinfo loop_io""",
     # 5 programs
-    """runners streams servers socket_streams""",
+    """runners streams servers detail/server_ref detail/start_server detail/stream_drain
+    detail/stream_handle detail/stream_read detail/wait_closed open_connection socket_connection
+    stream_writer""",
 ]
 LAYER = {name: layer for layer, names in enumerate(LAYERS) for name in names.split()}
 UMBRELLA = "asyncio"

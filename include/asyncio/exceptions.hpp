@@ -158,9 +158,12 @@ public:
     /// `what` says what was being done, and to what: "connect to 127.0.0.1:80".
     OSError(int error_number, const std::string& what)
         : std::system_error(error_number, std::generic_category(), what), what_(what) {}
+    /// An error of no number: code() is that of success.
     explicit OSError(const std::string& what);
     ~OSError() override;
 
+    /// What was being done, and what happened: "connect to 127.0.0.1:80: Connection refused".
+    [[nodiscard]] const char* what() const noexcept override;
     [[nodiscard]] int error_number() const noexcept { return code().value(); }
     /// What was being done.
     [[nodiscard]] const std::string& doing() const noexcept { return what_; }
@@ -249,7 +252,7 @@ public:
     ~ProcessLookupError() override;
 };
 
-/// Python's socket.gaierror: a host name or service could not be resolved. code() is no errno but
+/// Python's socket.gaierror: a host name or service could not be resolved. It has no errno but
 /// getaddrinfo's EAI_* number.
 class AddressInfoError : public OSError {
 public:
@@ -337,6 +340,8 @@ namespace detail {
 
 /// Throws the subclass of OSError that Python has for this errno.
 [[noreturn]] void raise_os_error(int error_number, const std::string& what);
+/// The same, not thrown.
+[[nodiscard]] std::exception_ptr make_os_error(int error_number, const std::string& what);
 
 /// Is it exactly a CancelledError? (Does not throw it to find out.)
 [[nodiscard]] bool is_cancelled_error(const std::exception_ptr& error) noexcept;

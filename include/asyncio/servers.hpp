@@ -5,71 +5,13 @@
 #pragma once
 
 #include <asyncio/coroutines.hpp>
-#include <asyncio/lowlevel/waiter.hpp>
-#include <asyncio/result.hpp>
+#include <asyncio/detail/server_ref.hpp>
 #include <asyncio/sockets.hpp>
 
 #include <exception>
-#include <utility>
 #include <vector>
 
 namespace asyncio {
-
-namespace detail {
-
-class ServerCore;
-
-/// A counted reference to a server.
-class ServerRef {
-public:
-    explicit ServerRef(ServerCore& core) noexcept;
-    ServerRef(const ServerRef& other) noexcept : ServerRef(*other.core_) {}
-    ServerRef& operator=(ServerRef other) noexcept {
-        std::swap(core_, other.core_);
-        return *this;
-    }
-    ~ServerRef();
-
-    ServerCore& operator*() const noexcept { return *core_; }
-    ServerCore* operator->() const noexcept { return core_; }
-
-private:
-    ServerCore* core_;
-};
-
-class [[nodiscard]] ServerClosedAwaiter final : public lowlevel::ListWaiter {
-public:
-    explicit ServerClosedAwaiter(ServerCore& core) noexcept : core_(core) {}
-    ServerClosedAwaiter(const ServerClosedAwaiter&) = delete;
-    ServerClosedAwaiter& operator=(const ServerClosedAwaiter&) = delete;
-
-    [[nodiscard]] bool await_ready() const noexcept;
-    template <class P>
-        requires std::derived_from<P, PromiseBase>
-    void await_suspend(std::coroutine_handle<P>) noexcept {
-        suspend();
-    }
-    void await_resume() const;
-    [[nodiscard]] Result<void> await_result() const;
-    [[nodiscard]] const char* reason() const noexcept override { return "server"; }
-
-private:
-    void suspend() noexcept;
-
-    ServerCore& core_;
-    bool suspended_ = false;
-};
-
-class [[nodiscard]] ServerClosed {
-public:
-    explicit ServerClosed(ServerRef server) noexcept : server_(std::move(server)) {}
-    ServerClosedAwaiter operator co_await() const noexcept { return ServerClosedAwaiter(*server_); }
-
-private:
-    ServerRef server_;
-};
-
-}  // namespace detail
 
 /// A server as start_server() makes it: a shared handle. The loop keeps what serves alive, so
 /// dropping the handle changes nothing.

@@ -7,8 +7,8 @@
 #pragma once
 
 #include <asyncio/coroutines.hpp>
-#include <asyncio/lowlevel/waiter.hpp>
-#include <asyncio/result.hpp>
+#include <asyncio/detail/socket_operations.hpp>
+#include <asyncio/lowlevel/operation.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -67,11 +67,6 @@ private:
 };
 
 namespace detail {
-
-class LoopIO;
-
-/// The address as Python's repr() of it: ('127.0.0.1', 80).
-[[nodiscard]] std::string python_address(const Address& address);
 
 /// A descriptor of a loop, and what can be asked of it: what Socket and TransportSocket share.
 class SocketBase {
@@ -204,143 +199,6 @@ static_assert(std::is_trivially_destructible_v<AddressInfoOptions>);
 
 // --------------------------------------------------------------------------- raw operations
 
-namespace detail {
-
-struct SocketOperations {};  // tag
-
-/// An operation of a Socket. The loop knows those that wait, so that closing the socket ends them
-/// also while they are still to be started.
-class SocketOperation : public lowlevel::OperationWaiter,
-                        public lowlevel::ListHook<SocketOperations> {
-public:
-    SocketOperation(const SocketBase& socket, lowlevel::Opcode opcode);
-
-    template <class P>
-        requires std::derived_from<P, PromiseBase>
-    void await_suspend(std::coroutine_handle<P> coroutine) noexcept {
-        enlist();
-        OperationWaiter::await_suspend(coroutine);
-    }
-
-    [[nodiscard]] lowlevel::Operation& operation() noexcept { return *this; }
-
-protected:
-    ~SocketOperation();
-
-    /// Why there is no result: the cancellation, or the error; null if there is one.
-    [[nodiscard]] std::exception_ptr failure(const char* doing);
-    /// The task, if it had to wait.
-    [[nodiscard]] TaskBase* waiting_task() const noexcept { return task_; }
-
-private:
-    void enlist() noexcept;
-
-    LoopIO& io_;  // counted
-    TaskBase* task_ = nullptr;
-};
-
-class [[nodiscard]] RecvAwaiter final : public SocketOperation {
-public:
-    RecvAwaiter(const SocketBase& socket, std::size_t n);
-    std::string await_resume();
-    Result<std::string> await_result();
-
-private:
-    std::string received_;
-};
-
-class [[nodiscard]] RecvIntoAwaiter final : public SocketOperation {
-public:
-    RecvIntoAwaiter(const SocketBase& socket, std::span<std::byte> buffer);
-    std::size_t await_resume();
-    Result<std::size_t> await_result();
-};
-
-class [[nodiscard]] SendAllAwaiter final : public SocketOperation {
-public:
-    SendAllAwaiter(const SocketBase& socket, std::string_view bytes);
-    bool await_ready() noexcept;
-    void await_resume();
-    Result<void> await_result();
-
-private:
-    static void advance(lowlevel::Callback& callback);
-    /// Takes note of what was sent; true if that was the last of it, or an error.
-    bool account() noexcept;
-
-    EventLoop& loop_;
-    Run complete_;  // what wakes the task
-};
-
-class [[nodiscard]] ConnectAwaiter final : public SocketOperation {
-public:
-    ConnectAwaiter(const SocketBase& socket, const Address& peer);
-    bool await_ready() const noexcept { return false; }
-    void await_resume();
-    Result<void> await_result();
-
-private:
-    [[nodiscard]] std::exception_ptr connect_failure();
-
-    lowlevel::SocketAddress peer_;
-};
-
-class AcceptAwaiter;
-
-class [[nodiscard]] SockRecv {
-public:
-    SockRecv(const SocketBase& socket, std::size_t n) noexcept : socket_(socket), n_(n) {}
-    RecvAwaiter operator co_await() const { return {socket_, n_}; }
-
-private:
-    const SocketBase& socket_;
-    std::size_t n_;
-};
-
-class [[nodiscard]] SockRecvInto {
-public:
-    SockRecvInto(const SocketBase& socket, std::span<std::byte> buffer) noexcept
-        : socket_(socket), buffer_(buffer) {}
-    RecvIntoAwaiter operator co_await() const { return {socket_, buffer_}; }
-
-private:
-    const SocketBase& socket_;
-    std::span<std::byte> buffer_;
-};
-
-class [[nodiscard]] SockSendAll {
-public:
-    SockSendAll(const SocketBase& socket, std::string_view bytes) noexcept
-        : socket_(socket), bytes_(bytes) {}
-    SendAllAwaiter operator co_await() const { return {socket_, bytes_}; }
-
-private:
-    const SocketBase& socket_;
-    std::string_view bytes_;
-};
-
-class [[nodiscard]] SockConnect {
-public:
-    SockConnect(const SocketBase& socket, const Address& address) noexcept
-        : socket_(socket), address_(address) {}
-    ConnectAwaiter operator co_await() const { return {socket_, address_}; }
-
-private:
-    const SocketBase& socket_;
-    Address address_;
-};
-
-class [[nodiscard]] SockAccept {
-public:
-    explicit SockAccept(const SocketBase& socket) noexcept : socket_(socket) {}
-    AcceptAwaiter operator co_await() const;
-
-private:
-    const SocketBase& socket_;
-};
-
-}  // namespace detail
-
 /// What sock_accept() gives: `auto [connection, peer] = co_await sock_accept(listener);`.
 struct Accepted {
     Socket socket;
@@ -374,35 +232,12 @@ struct Accepted {
 /// Connects to `address`.
 [[nodiscard]] inline detail::SockConnect sock_connect(const Socket& socket,
                                                       const Address& address) noexcept {
-    return {socket, address};
+    return {socket, address.raw()};
 }
 
 /// The next connection of a listening socket, and its peer's address.
 [[nodiscard]] inline detail::SockAccept sock_accept(const Socket& listener) noexcept {
     return detail::SockAccept(listener);
 }
-
-namespace detail {
-
-class [[nodiscard]] AcceptAwaiter final : public SocketOperation {
-public:
-    explicit AcceptAwaiter(const SocketBase& listener);
-    ~AcceptAwaiter();
-    Accepted await_resume();
-    Result<Accepted> await_result();
-
-private:
-    Accepted take() noexcept;
-
-    LoopIO& io_;
-    lowlevel::SocketAddress peer_;
-    bool taken_ = false;
-};
-
-inline AcceptAwaiter SockAccept::operator co_await() const {
-    return AcceptAwaiter(socket_);
-}
-
-}  // namespace detail
 
 }  // namespace asyncio

@@ -6,7 +6,6 @@
 #include <asyncio/detail/task_base.hpp>
 #include <asyncio/futures.hpp>
 
-#include <functional>
 #include <string>
 #include <string_view>
 #include <type_traits>

@@ -1,0 +1,176 @@
+// socket_operations.hpp - what sock_recv() and its kin are awaited with.
+//
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asyncio/coroutines.hpp>
+#include <asyncio/lowlevel/operation.hpp>
+#include <asyncio/lowlevel/waiter.hpp>
+#include <asyncio/result.hpp>
+
+#include <concepts>
+#include <coroutine>
+#include <cstddef>
+#include <exception>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace asyncio {
+
+struct Accepted;
+
+namespace detail {
+
+class LoopIO;
+class SocketBase;
+
+struct SocketOperations {};  // tag
+
+/// An operation of a Socket. The loop knows those that wait, so that closing the socket ends them
+/// also while they are still to be started.
+class SocketOperation : public lowlevel::OperationWaiter,
+                        public lowlevel::ListHook<SocketOperations> {
+public:
+    SocketOperation(const SocketBase& socket, lowlevel::Opcode opcode);
+
+    template <class P>
+        requires std::derived_from<P, PromiseBase>
+    void await_suspend(std::coroutine_handle<P> coroutine) noexcept {
+        enlist();
+        OperationWaiter::await_suspend(coroutine);
+    }
+
+    [[nodiscard]] lowlevel::Operation& operation() noexcept { return *this; }
+
+protected:
+    ~SocketOperation();
+
+    /// Why there is no result: the cancellation, or the error; null if there is one.
+    [[nodiscard]] std::exception_ptr failure(const char* doing);
+    /// The task, if it had to wait.
+    [[nodiscard]] TaskBase* waiting_task() const noexcept { return task_; }
+
+private:
+    void enlist() noexcept;
+
+    LoopIO& io_;  // counted
+    TaskBase* task_ = nullptr;
+};
+
+class [[nodiscard]] RecvAwaiter final : public SocketOperation {
+public:
+    RecvAwaiter(const SocketBase& socket, std::size_t n);
+    std::string await_resume();
+    Result<std::string> await_result();
+
+private:
+    std::string received_;
+};
+
+class [[nodiscard]] RecvIntoAwaiter final : public SocketOperation {
+public:
+    RecvIntoAwaiter(const SocketBase& socket, std::span<std::byte> buffer);
+    std::size_t await_resume();
+    Result<std::size_t> await_result();
+};
+
+class [[nodiscard]] SendAllAwaiter final : public SocketOperation {
+public:
+    SendAllAwaiter(const SocketBase& socket, std::string_view bytes);
+    bool await_ready() noexcept;
+    void await_resume();
+    Result<void> await_result();
+
+private:
+    static void advance(lowlevel::Callback& callback);
+    /// Takes note of what was sent; true if that was the last of it, or an error.
+    bool account() noexcept;
+
+    EventLoop& loop_;
+    Run complete_;  // what wakes the task
+};
+
+class [[nodiscard]] ConnectAwaiter final : public SocketOperation {
+public:
+    ConnectAwaiter(const SocketBase& socket, const lowlevel::SocketAddress& peer);
+    bool await_ready() const noexcept { return false; }
+    void await_resume();
+    Result<void> await_result();
+
+private:
+    [[nodiscard]] std::exception_ptr connect_failure();
+
+    lowlevel::SocketAddress peer_;
+};
+
+class [[nodiscard]] AcceptAwaiter final : public SocketOperation {
+public:
+    explicit AcceptAwaiter(const SocketBase& listener);
+    ~AcceptAwaiter();
+    Accepted await_resume();
+    Result<Accepted> await_result();
+
+private:
+    Accepted take() noexcept;
+
+    LoopIO& io_;
+    lowlevel::SocketAddress peer_;
+    bool taken_ = false;
+};
+
+class [[nodiscard]] SockRecv {
+public:
+    SockRecv(const SocketBase& socket, std::size_t n) noexcept : socket_(socket), n_(n) {}
+    RecvAwaiter operator co_await() const { return {socket_, n_}; }
+
+private:
+    const SocketBase& socket_;
+    std::size_t n_;
+};
+
+class [[nodiscard]] SockRecvInto {
+public:
+    SockRecvInto(const SocketBase& socket, std::span<std::byte> buffer) noexcept
+        : socket_(socket), buffer_(buffer) {}
+    RecvIntoAwaiter operator co_await() const { return {socket_, buffer_}; }
+
+private:
+    const SocketBase& socket_;
+    std::span<std::byte> buffer_;
+};
+
+class [[nodiscard]] SockSendAll {
+public:
+    SockSendAll(const SocketBase& socket, std::string_view bytes) noexcept
+        : socket_(socket), bytes_(bytes) {}
+    SendAllAwaiter operator co_await() const { return {socket_, bytes_}; }
+
+private:
+    const SocketBase& socket_;
+    std::string_view bytes_;
+};
+
+class [[nodiscard]] SockConnect {
+public:
+    SockConnect(const SocketBase& socket, const lowlevel::SocketAddress& peer) noexcept
+        : socket_(socket), peer_(peer) {}
+    ConnectAwaiter operator co_await() const { return {socket_, peer_}; }
+
+private:
+    const SocketBase& socket_;
+    lowlevel::SocketAddress peer_;
+};
+
+class [[nodiscard]] SockAccept {
+public:
+    explicit SockAccept(const SocketBase& socket) noexcept : socket_(socket) {}
+    AcceptAwaiter operator co_await() const { return AcceptAwaiter(socket_); }
+
+private:
+    const SocketBase& socket_;
+};
+
+}  // namespace detail
+
+}  // namespace asyncio

@@ -1,0 +1,179 @@
+// stream_writer.cpp - flow control, and waiting for the end: StreamWriter.
+//
+// SPDX-License-Identifier: MIT
+#include <asyncio/streams.hpp>
+
+#include <asyncio/log.hpp>
+
+#include "streams.hpp"
+
+#include <utility>
+
+namespace asyncio {
+
+namespace detail {
+
+// -------------------------------------------------------------------------------- Connection
+
+void Connection::set_write_buffer_limits(WriteBufferLimits limits) {
+    std::size_t high = std::size_t{64} * 1024;
+    if (limits.high.has_value()) {
+        high = *limits.high;
+    } else if (limits.low.has_value()) {
+        high = 4 * *limits.low;
+    }
+    const std::size_t low = limits.low.value_or(high / 4);
+    if (high < low) {
+        throw std::invalid_argument("high (" + std::to_string(high) + ") must be >= low (" +
+                                    std::to_string(low) + ") must be >= 0");
+    }
+    high_ = high;
+    low_ = low;
+    check_high_water();
+}
+
+void Connection::check_high_water() noexcept {
+    if (write_buffer_size() > high_) {
+        paused_ = true;
+    }
+}
+
+void Connection::check_low_water() noexcept {
+    if (paused_ && write_buffer_size() <= low_) {
+        paused_ = false;
+        drain_waiters.wake_all();
+    }
+}
+
+void Connection::set_lost(std::exception_ptr error) {
+    lost_ = true;
+    lost_by_ = error;
+    if (error != nullptr) {
+        set_exception(std::move(error));
+    } else {
+        feed_eof();
+    }
+    closed_waiters.wake_all();
+    while (lowlevel::Waiter* const waiter = drain_waiters.wake_first()) {
+        static_cast<DrainAwaiter&>(*waiter).state_ = DrainAwaiter::State::lost;
+    }
+}
+
+void Connection::dropped_write() noexcept {
+    constexpr std::uint8_t log_from = 5;
+    if (in_vain_ >= log_from) {
+        log(Level::warning, "socket.send() raised exception.");
+    } else {
+        ++in_vain_;
+    }
+}
+
+// ---------------------------------------------------------------------------- tasks that wait
+
+// CPython's order: the reader's exception first; a connection that is being closed gets a turn to
+// become lost.
+bool DrainAwaiter::await_ready() noexcept {
+    const Connection& connection = connection_of(connection_);
+    return connection.exception() != nullptr ||
+           (!connection.closing() && (connection.lost() || !connection.paused()));
+}
+
+void DrainAwaiter::suspend() noexcept {
+    Connection& connection = connection_of(connection_);
+    TaskBase& task = lowlevel::running_task();
+    if (connection.paused() && !connection.lost() && connection.write_buffer_size() > 0) {
+        state_ = State::parked;
+        connection.drain_waiters.park(task, *this);
+    } else {
+        state_ = State::yielded;
+        task.wake();
+    }
+}
+
+void DrainAwaiter::await_resume() {
+    const Connection& connection = connection_of(connection_);
+    switch (state_) {
+        case State::begun:
+            if (connection.exception() != nullptr) {
+                std::rethrow_exception(connection.exception());
+            }
+            break;
+        case State::yielded:
+            lowlevel::running_task().throw_if_interrupted();
+            break;
+        default:
+            lowlevel::running_task().throw_if_interrupted();
+            if (state_ == State::lost && connection.lost_by() != nullptr) {
+                std::rethrow_exception(connection.lost_by());
+            }
+            return;
+    }
+    if (connection.lost()) {
+        throw ConnectionResetError("Connection lost");
+    }
+}
+
+WaitClosedAwaiter StreamClosed::operator co_await() const noexcept {
+    Connection& connection = connection_of(connection_.get());
+    return {connection.lost(), connection.closed_waiters, &connection.lost_by(), "wait_closed"};
+}
+
+}  // namespace detail
+
+using detail::connection_of;
+
+// ------------------------------------------------------------------------------ StreamWriter
+
+void StreamWriter::write(std::string_view bytes) {
+    connection_of(connection()).write(bytes);
+}
+void StreamWriter::write_all(std::span<const std::string_view> views) {
+    connection_of(connection()).write_all(views);
+}
+void StreamWriter::write_eof() {
+    connection_of(connection()).write_eof();
+}
+bool StreamWriter::can_write_eof() const {
+    return connection_of(connection()).can_write_eof();
+}
+void StreamWriter::close() {
+    connection_of(connection()).close();
+}
+bool StreamWriter::is_closing() const {
+    return connection_of(connection()).closing();
+}
+void StreamWriter::abort() {
+    connection_of(connection()).abort();
+}
+Address StreamWriter::peername() const {
+    return connection_of(connection()).peername();
+}
+Address StreamWriter::sockname() const {
+    return connection_of(connection()).sockname();
+}
+TransportSocket StreamWriter::socket() const {
+    return connection_of(connection()).socket();
+}
+
+void StreamWriter::set_write_buffer_limits(WriteBufferLimits limits) {
+    connection_of(connection()).set_write_buffer_limits(limits);
+}
+std::pair<std::size_t, std::size_t> StreamWriter::get_write_buffer_limits() const {
+    return connection_of(connection()).write_buffer_limits();
+}
+std::size_t StreamWriter::get_write_buffer_size() const {
+    return connection_of(connection()).write_buffer_size();
+}
+
+std::optional<std::string> StreamWriter::get_extra_info(std::string_view name) const {
+    if (name == "peername" || name == "sockname") {
+        const Address address = name == "peername" ? peername() : sockname();
+        return address ? std::optional(address.to_string()) : std::nullopt;
+    }
+    if (name == "socket" && socket().fileno() >= 0) {
+        return std::to_string(socket().fileno());
+    }
+    return std::nullopt;
+}
+
+}  // namespace asyncio
