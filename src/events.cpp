@@ -103,10 +103,17 @@ Loops& loops() {
     return instance;
 }
 
+std::uint64_t next_serial() noexcept {
+    static std::atomic<std::uint64_t> last{0};
+    return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
 }  // namespace
 
 EventLoop::EventLoop(std::unique_ptr<lowlevel::Proactor> proactor)
-    : proactor_(std::move(proactor)), timers_(std::make_unique<lowlevel::TimerHeap>()) {
+    : proactor_(std::move(proactor)),
+      timers_(std::make_unique<lowlevel::TimerHeap>()),
+      serial_(next_serial()) {
     now_ = last_poll_ = proactor_->now();
     const std::lock_guard lock(loops().mutex);
     loops().alive.push_back(this);
@@ -330,10 +337,7 @@ void EventLoop::close() {
     timers_->clear(ready_);
     drop_callbacks(ready_);
     closing_ = false;
-    if (default_executor_ != nullptr) {
-        default_executor_->shutdown(false, true);
-        default_executor_.reset();
-    }
+    drop_executors();
 }
 
 void EventLoop::drop_callbacks(CallbackList& callbacks) noexcept {

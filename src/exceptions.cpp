@@ -93,6 +93,13 @@ ExceptionGroup::ExceptionGroup(std::string message, std::vector<std::exception_p
     if (exceptions_.empty()) {
         detail::raise_value_error("second argument (exceptions) must be a non-empty sequence");
     }
+    for (std::size_t index = 0; index < exceptions_.size(); ++index) {
+        if (exceptions_[index] == nullptr) {
+            detail::raise_value_error(("Item " + std::to_string(index) +
+                                       " of second argument (exceptions) is not an exception")
+                                          .c_str());
+        }
+    }
     what_ = message_ + " (" + std::to_string(exceptions_.size()) + " sub-exception" +
             (exceptions_.size() == 1 ? ")" : "s)");
     append_leaves(what_, *this, 1);

@@ -4,6 +4,7 @@
 #include <asyncio/futures.hpp>
 
 #include <asyncio/detail/config.hpp>
+#include <asyncio/detail/gather.hpp>
 
 #include <atomic>
 
@@ -56,7 +57,10 @@ CancelMessage FutureBase::cancel_message() const noexcept {
 }
 
 std::exception_ptr FutureBase::make_cancelled_error() {
-    if (cancelled() && outcome().error != nullptr) {
+    if (!cancelled()) {
+        return std::make_exception_ptr(CancelledError());
+    }
+    if (outcome().error != nullptr) {
         return std::exchange(outcome().error, nullptr);
     }
     const CancelMessage message = cancel_message();
@@ -189,6 +193,10 @@ void FutureBase::report_unretrieved() noexcept {
 
 // ---------------------------------------------------------------------------- FutureWaiter
 
+void raise_empty_future() {
+    raise_runtime_error("this handle of a future is empty");
+}
+
 void FutureWaiter::suspend() {
     TaskBase& task = *thread_state.task;
     if (future_ == &task) {
@@ -203,7 +211,15 @@ void FutureWaiter::suspend() {
     future_->callbacks().push_back(task);
 }
 
-bool FutureWaiter::abort(TaskBase&, CancelMessage message) noexcept {
+bool FutureWaiter::abort(TaskBase& task, CancelMessage message) noexcept {
+    if (future_->kind() == FutureBase::Kind::gathering &&
+        static_cast<GatherBase*>(future_)->is_being_cancelled()) {
+        // This task, for which a child waits, waits for the child: somebody must be the first.
+        static_cast<lowlevel::Callback&>(task).unlink();
+        task.interrupt(message);
+        task.wake();
+        return true;
+    }
     // The future's own callbacks include this task: it will find the future cancelled. Or it is a
     // gathering, which ends when its children have.
     return future_->cancel(message);

@@ -85,8 +85,9 @@ static std::vector<AddressInfo> numeric(const Address& address, const AddressInf
 
 static Coroutine<std::vector<AddressInfo>> look_up(Query query) {
     const std::string host = query.host.value_or("");
-    auto pending = get_running_loop().run_in_executor(
-        nullptr, [query = std::move(query)] { return resolve(query); });
+    EventLoop& loop = get_running_loop();
+    auto pending = loop.run_in_executor(&loop.resolver_executor(),
+                                        [query = std::move(query)] { return resolve(query); });
     Answer answer = co_await pending;
     if (answer.error == EAI_SYSTEM) {
         detail::raise_os_error(answer.system_error, "getaddrinfo " + host);

@@ -10,26 +10,23 @@
 
 namespace asyncio {
 
-using lowlevel::Callback;
-
 namespace detail {
 
 static std::string object_repr(const char* type, const void* object, const std::string& state,
                                std::size_t waiters) {
-    char address[2 * sizeof(void*)];
-    const auto end = std::to_chars(std::begin(address), std::end(address),
-                                   reinterpret_cast<std::uintptr_t>(object), 16);
-    std::string text = std::string("<asyncio.locks.") + type + " object at 0x" +
-                       std::string(address, end.ptr) + " [" + state;
+    std::string text =
+        std::string("<asyncio.locks.") + type + " object at " + address_text(object) + " [" + state;
     if (waiters > 0) {
         text += ", waiters:" + std::to_string(waiters);
     }
     return text + "]>";
 }
 
-template <class T, class Tag>
-static std::size_t length(const lowlevel::List<T, Tag>& list) noexcept {
-    return static_cast<std::size_t>(std::distance(list.begin(), list.end()));
+std::string address_text(const void* object) {
+    char digits[2 * sizeof(void*)];
+    const auto end = std::to_chars(std::begin(digits), std::end(digits),
+                                   reinterpret_cast<std::uintptr_t>(object), 16);
+    return "0x" + std::string(std::begin(digits), end.ptr);
 }
 
 void raise_other_loop(const std::string& primitive) {
@@ -47,14 +44,15 @@ static void report_second_release(const char* primitive) noexcept {
 
 // -------------------------------------------------------------------------------------- Place
 
-static std::string gone_text(const char* reason) {
-    return std::string("destroyed while a task waited in it: ") + reason;
+std::exception_ptr make_gone_error(const char* reason) {
+    return std::make_exception_ptr(
+        RuntimeError(std::string("destroyed while a task waited in it: ") + reason));
 }
 
 void Place::throw_outcome() {
     task_->throw_if_interrupted();
     if (state_ == State::gone) {
-        throw RuntimeError(gone_text(reason()));
+        std::rethrow_exception(make_gone_error(reason()));
     }
 }
 
@@ -62,12 +60,7 @@ std::exception_ptr Place::take_outcome() {
     if (std::exception_ptr error = task_->take_interrupt()) {
         return error;
     }
-    return state_ == State::gone ? std::make_exception_ptr(RuntimeError(gone_text(reason())))
-                                 : nullptr;
-}
-
-std::size_t Line::size() const noexcept {
-    return length(waiting_) + length(leaving_);
+    return state_ == State::gone ? make_gone_error(reason()) : nullptr;
 }
 
 // --------------------------------------------------------------------------------------- Lock
@@ -111,35 +104,30 @@ void LockWaiter::drop() noexcept {
     }
 }
 
-}  // namespace detail
-
-void Lock::wake_first() noexcept {
+void LockBase::wake_first() noexcept {
     if (waiters_.empty()) {
         return;
     }
-    detail::Place& first = waiters_.front();
-    if (first.state_ == detail::Place::State::waiting) {
-        first.state_ = detail::Place::State::woken;
+    Place& first = waiters_.front();
+    if (first.state_ == Place::State::waiting) {
+        first.state_ = Place::State::woken;
         first.task_->wake();
     }
 }
 
-void Lock::release_guarded() noexcept {
+void LockBase::release_guarded() noexcept {
     if (locked_) {
         open();
     } else {
-        detail::report_second_release("lock");
+        report_second_release("lock");
     }
 }
 
-std::string Lock::repr() const {
-    return detail::object_repr("Lock", this, locked_ ? "locked" : "unlocked",
-                               detail::length(waiters_));
+std::string LockBase::repr() const {
+    return object_repr("Lock", this, locked_ ? "locked" : "unlocked", waiters_.size());
 }
 
 // ----------------------------------------------------------------------------------- Semaphore
-
-namespace detail {
 
 void SemaphoreWaiter::enter() {
     if (!semaphore_.binding_.matches()) {
@@ -171,66 +159,44 @@ void SemaphoreWaiter::settle() noexcept {
     while (semaphore_.value_ > 0 && semaphore_.wake_next()) {}
 }
 
-}  // namespace detail
-
-bool Semaphore::wake_next() noexcept {
-    detail::Place* const place = line_.wake_first();
+bool SemaphoreBase::wake_next() noexcept {
+    Place* const place = line_.wake_first();
     if (place == nullptr) {
         return false;
     }
     --value_;
-    static_cast<detail::SemaphoreWaiter*>(place)->wake();
+    static_cast<SemaphoreWaiter*>(place)->wake();
     return true;
 }
 
-void Semaphore::release_guarded() noexcept {
-    if (value_ < bound_) {
-        release();
+void SemaphoreBase::release_guarded() noexcept {
+    if (at_bound()) {
+        report_second_release("semaphore");
     } else {
-        detail::report_second_release("semaphore");
+        give();
     }
 }
 
-std::string Semaphore::repr() const {
-    return detail::object_repr(
+std::string SemaphoreBase::repr() const {
+    return object_repr(
         bound_ == std::numeric_limits<std::int64_t>::max() ? "Semaphore" : "BoundedSemaphore", this,
-        locked() ? "locked" : "unlocked, value:" + std::to_string(value_), line_.size());
+        must_wait() ? "locked" : "unlocked, value:" + std::to_string(value_), line_.size());
 }
 
 // --------------------------------------------------------------------------------------- Event
-
-namespace detail {
-
-// The task is in no list any more if the primitive has been destroyed.
-bool ParkedWaiter::abort(TaskBase& task, CancelMessage message) noexcept {
-    if (static_cast<Callback&>(task).linked()) {
-        static_cast<Callback&>(task).unlink();
-    }
-    task.interrupt(message);
-    task.wake();
-    return true;
-}
 
 void EventWaiter::enter() {
     if (!event_.binding_.matches()) {
         raise_other_loop(event_.repr());
     }
-    TaskBase& task = lowlevel::running_task();
-    task.park(*this);
-    event_.waiters_.push_back(task);
+    event_.waiters_.park(lowlevel::running_task(), *this);
+}
+
+std::string EventBase::repr() const {
+    return object_repr("Event", this, set_ ? "set" : "unset", waiters_.size());
 }
 
 }  // namespace detail
-
-void Event::wake_all() noexcept {
-    while (!waiters_.empty()) {
-        static_cast<detail::TaskBase&>(waiters_.pop_front()).wake();
-    }
-}
-
-std::string Event::repr() const {
-    return detail::object_repr("Event", this, set_ ? "set" : "unset", detail::length(waiters_));
-}
 
 // ----------------------------------------------------------------------------------- Condition
 
@@ -247,16 +213,14 @@ public:
 };
 
 /// Waits to be notified, and gives the CancelledError if it is cancelled instead.
-class Condition::NoticeAwaiter final : public detail::ParkedWaiter {
+class Condition::NoticeAwaiter final : public lowlevel::ListWaiter {
 public:
     explicit NoticeAwaiter(Condition& condition) noexcept : condition_(condition) {}
 
     bool await_ready() const noexcept { return false; }
     template <class P>
     void await_suspend(std::coroutine_handle<P>) noexcept {
-        detail::TaskBase& task = lowlevel::running_task();
-        task.park(*this);
-        condition_.waiters_.push_back(task);
+        condition_.waiters_.park(lowlevel::running_task(), *this);
     }
     std::exception_ptr await_resume() const { return lowlevel::running_task().take_interrupt(); }
     [[nodiscard]] const char* reason() const noexcept override { return "condition"; }
@@ -266,8 +230,7 @@ private:
 };
 
 Condition::~Condition() {
-    detail::empty_out(waiters_);
-    detail::empty_out(waits_);
+    waits_.clear();
 }
 
 Coroutine<bool> Condition::wait() {
@@ -295,7 +258,7 @@ Coroutine<bool> Condition::wait() {
         error = std::current_exception();  // the lock belongs to another loop
     }
     if (!call.exists() && error == nullptr) {
-        throw RuntimeError(detail::gone_text("condition"));
+        std::rethrow_exception(detail::make_gone_error("condition"));
     }
     if (error != nullptr) {
         if (call.exists()) {
@@ -308,14 +271,14 @@ Coroutine<bool> Condition::wait() {
 }
 
 void Condition::wake(int n) noexcept {
-    for (; n > 0 && !waiters_.empty(); --n) {
-        static_cast<detail::TaskBase&>(waiters_.pop_front()).wake();
+    while (n > 0 && waiters_.wake_first() != nullptr) {
+        --n;
     }
 }
 
 std::string Condition::repr() const {
     return detail::object_repr("Condition", this, locked() ? "locked" : "unlocked",
-                               detail::length(waiters_));
+                               waiters_.size());
 }
 
 // ------------------------------------------------------------------------------------- Barrier

@@ -4,8 +4,6 @@
 #include <asyncio/queues.hpp>
 
 #include <algorithm>
-#include <charconv>
-#include <iterator>
 
 namespace asyncio::detail {
 
@@ -24,9 +22,8 @@ void QueueBase::wake_all() noexcept {
     }
 }
 
-void QueueBase::items_dropped() noexcept {
-    unfinished_ -= std::min(unfinished_, size_);
-    size_ = 0;
+void QueueBase::items_dropped(std::size_t count) noexcept {
+    unfinished_ -= std::min(unfinished_, count);
     if (unfinished_ == 0) {
         finished_.set();
     }
@@ -49,11 +46,7 @@ std::exception_ptr QueueBase::cannot_get() const {
 }
 
 std::string QueueBase::repr() const {
-    char address[2 * sizeof(void*)];
-    const auto end = std::to_chars(std::begin(address), std::end(address),
-                                   reinterpret_cast<std::uintptr_t>(this), 16);
-    std::string text =
-        "<Queue at 0x" + std::string(address, end.ptr) + " maxsize=" + std::to_string(maxsize_);
+    std::string text = "<Queue at " + address_text(this) + " maxsize=" + std::to_string(maxsize_);
     if (const std::size_t count = getters_.size(); count > 0) {
         text += " _getters[" + std::to_string(count) + "]";
     }
@@ -90,7 +83,7 @@ void QueueWaiter::run_woken(Callback& callback) {
     auto& self = static_cast<QueueWaiter&>(callback);
     // A request to cancel that uncancel() has taken back since is none.
     const bool cancelled = self.cancelled_late_ && self.task_->cancelling() > 0;
-    if (!cancelled && self.Place::linked() && self.must_wait()) {
+    if (!cancelled && self.Place::linked() && self.must_wait(self.queue_.qsize())) {
         self.cancelled_late_ = false;
         self.line().leave(self);
         self.line().join(self);
@@ -105,7 +98,13 @@ void QueueWaiter::settle() noexcept {
         return;
     }
     line().leave(*this);
-    if (task_->interrupted() && state_ == State::woken && !hopeless()) {
+    if (task_->interrupted()) {
+        pass_on();
+    }
+}
+
+void QueueWaiter::pass_on() noexcept {
+    if (taken() && state_ == State::woken && !hopeless(queue_.qsize())) {
         QueueBase::wake_next(line());
     }
 }

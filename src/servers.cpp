@@ -335,6 +335,8 @@ private:
 
 class [[nodiscard]] Forever {
 public:
+    static constexpr bool awaited_by_value = true;
+
     explicit Forever(ServerCore& core) noexcept : core_(core) {}
     ForeverAwaiter operator co_await() const noexcept { return ForeverAwaiter(core_); }
 

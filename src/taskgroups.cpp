@@ -4,6 +4,7 @@
 #include <asyncio/taskgroups.hpp>
 
 #include <asyncio/detail/blocks.hpp>
+#include <asyncio/detail/error_or.hpp>
 #include <asyncio/result.hpp>
 
 #include <utility>
@@ -52,8 +53,7 @@ public:
     }
     void await_resume() const { lowlevel::running_task().throw_if_interrupted(); }
     Result<void> await_result() const {
-        std::exception_ptr error = lowlevel::running_task().take_interrupt();
-        return error != nullptr ? Result<void>(std::move(error)) : Result<void>(std::in_place);
+        return error_or<void>(lowlevel::running_task().take_interrupt());
     }
     [[nodiscard]] const char* reason() const noexcept override { return "task group"; }
 
@@ -63,6 +63,8 @@ private:
 
 class [[nodiscard]] GroupWait {
 public:
+    static constexpr bool awaited_by_value = true;
+
     explicit GroupWait(lowlevel::WaitList& list) noexcept : list_(list) {}
     GroupWaiter operator co_await() const noexcept { return GroupWaiter(list_); }
 

@@ -5,7 +5,9 @@
 
 #include <asyncio/detail/config.hpp>
 
+#include <algorithm>
 #include <unordered_set>
+#include <utility>
 
 namespace asyncio {
 
@@ -138,18 +140,87 @@ GatherBase* GatherBase::of(const lowlevel::Callback& callback) noexcept {
                : nullptr;
 }
 
+/// Cancels the children of a gathering, and of the gatherings that these wait for, in the order of
+/// a recursion but without one: tasks that gather tasks may be a hundred thousand deep.
+class GatherBase::Cancellation {
+public:
+    explicit Cancellation(CancelMessage message) noexcept
+        : message_(message), outer_(std::exchange(current_, this)) {}
+    Cancellation(const Cancellation&) = delete;
+    Cancellation& operator=(const Cancellation&) = delete;
+    ~Cancellation() {
+        while (innermost_ != nullptr) {  // a child threw
+            pop();
+        }
+        current_ = outer_;
+    }
+
+    /// The one under way with this message, which takes over what is asked for in its course.
+    static Cancellation* current(CancelMessage message) noexcept {
+        const bool same = current_ != nullptr && current_->message_ == message;
+        return same ? current_ : nullptr;
+    }
+
+    void push(GatherBase& gathering) noexcept {
+        gathering.retain();
+        gathering.being_cancelled_ = true;
+        gathering.next_to_cancel_ = 0;
+        gathering.cancelled_before_ = std::exchange(innermost_, &gathering);
+    }
+    void run() {
+        while (innermost_ != nullptr) {
+            GatherBase& gathering = *innermost_;
+            if (gathering.next_to_cancel_ == gathering.size()) {
+                pop();
+            } else {
+                gathering.child(gathering.next_to_cancel_++).cancel(message_);
+            }
+        }
+    }
+
+private:
+    void pop() noexcept {
+        GatherBase& gathering = *std::exchange(innermost_, innermost_->cancelled_before_);
+        gathering.being_cancelled_ = false;
+        gathering.release();
+    }
+
+    static constinit thread_local Cancellation* current_;
+
+    CancelMessage message_;
+    GatherBase* innermost_ = nullptr;
+    Cancellation* outer_;
+};
+
+constinit thread_local GatherBase::Cancellation* GatherBase::Cancellation::current_ = nullptr;
+
 bool GatherBase::cancel(CancelMessage message) {
     mark_retrieved();
-    if (done()) {
+    // A child that could not be cancelled may still end well: only then is the request remembered.
+    if (done() || !can_cancel()) {
         return false;
     }
-    bool any = false;
-    for (const AnyFuture& child : children_) {
-        any = child.cancel(message) || any;
+    cancel_requested_ = true;
+    if (being_cancelled_) {
+        return true;
     }
-    // A child that could not be cancelled may still end well: only then is the request remembered.
-    cancel_requested_ = cancel_requested_ || any;
-    return any;
+    if (Cancellation* const outer = Cancellation::current(message)) {
+        outer->push(*this);
+    } else {
+        Cancellation cancellation(message);
+        cancellation.push(*this);
+        cancellation.run();
+    }
+    return true;
+}
+
+/// Will a child say that it can be cancelled? Not if all have ended and it is only not known yet.
+bool GatherBase::can_cancel() const noexcept {
+    return std::any_of(children_.begin(), children_.end(), [](const AnyFuture& child) {
+        const FutureBase& base = *child.raw();
+        return !base.done() && (base.kind() != Kind::gathering ||
+                                static_cast<const GatherBase&>(base).can_cancel());
+    });
 }
 
 void GatherNode::child_done(Callback& callback) {
@@ -171,7 +242,7 @@ void GatherBase::on_child_done(FutureBase& child) {
             for (const AnyFuture& each : children_) {
                 each.raw()->mark_retrieved();
             }
-            fail(child.make_cancelled_error());
+            fail(children_.back().raw()->make_cancelled_error());
         } else {
             try {
                 collect();

@@ -92,8 +92,12 @@ Coroutine<DoneAndPending> wait_for_some(std::vector<AnyFuture> futures, WaitOpti
         raise_value_error("Set of Tasks/Futures is empty.");
     }
     std::unordered_set<AnyFuture> seen;
-    std::erase_if(futures,
-                  [&seen](const AnyFuture& future) { return !seen.insert(future).second; });
+    std::erase_if(futures, [&seen](const AnyFuture& future) {
+        if (!future) {
+            raise_empty_future();
+        }
+        return !seen.insert(future).second;
+    });
     co_await Completion(futures, options);
     DoneAndPending result;
     for (AnyFuture& future : futures) {

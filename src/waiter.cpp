@@ -1,4 +1,4 @@
-// waiter.cpp - waiting for an operation of the kernel.
+// waiter.cpp - waiting in a list, and for an operation of the kernel.
 //
 // SPDX-License-Identifier: MIT
 #include <asyncio/lowlevel/waiter.hpp>
@@ -8,6 +8,16 @@
 #include <cerrno>
 
 namespace asyncio::lowlevel {
+
+// The task is in no list any more if that has been destroyed.
+bool ListWaiter::abort(TaskBase& task, CancelMessage message) noexcept {
+    if (static_cast<Callback&>(task).linked()) {
+        static_cast<Callback&>(task).unlink();
+    }
+    task.interrupt(message);
+    task.wake();
+    return true;
+}
 
 void OperationWaiter::suspend() noexcept {
     task_ = &running_task();

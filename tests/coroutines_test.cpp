@@ -5,12 +5,23 @@
 #include "support/observe.hpp"
 
 #include <asyncio/coroutines.hpp>
+#include <asyncio/locks.hpp>
+#include <asyncio/queues.hpp>
 #include <asyncio/tasks.hpp>
 
+#include <array>
+#include <coroutine>
+#include <deque>
+#include <list>
+#include <map>
 #include <memory>
+#include <optional>
+#include <queue>
 #include <string>
+#include <tuple>
 #include <type_traits>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace asyncio {
@@ -195,6 +206,140 @@ ASYNC_TEST(Coroutine, may_be_kept_in_containers) {
         co_await std::move(each);
     }
     EXPECT_EQ(trace, (Trace{"a", "b", "c"}));
+}
+
+// ------------------------------------------------------------------------ awaitables of one's own
+
+/// Answers its task in await_suspend: with bool, as the language allows.
+struct Answers {
+    bool waits;
+    [[nodiscard]] bool await_ready() const noexcept { return false; }
+    [[nodiscard]] bool await_suspend(std::coroutine_handle<>) const noexcept {
+        if (waits) {
+            lowlevel::running_task().wake();
+        }
+        return waits;
+    }
+    [[nodiscard]] int await_resume() const noexcept { return 7; }
+};
+
+ASYNC_TEST(OwnAwaiter, may_answer_that_it_does_not_wait_after_all) {
+    Answers at_once{false};
+    Answers later{true};
+
+    const int direct = co_await at_once;
+    auto result = co_await as_result(at_once);
+    auto waited = co_await as_result(later);
+    const int limited = co_await wait_for(at_once, 1);
+    auto task = create_task(at_once);
+    const int of_task = co_await task;
+
+    EXPECT_EQ(direct, 7);
+    EXPECT_EQ(*result, 7);
+    EXPECT_EQ(*waited, 7);
+    EXPECT_EQ(limited, 7);
+    EXPECT_EQ(of_task, 7);
+}
+
+/// Small, trivially copyable, and its awaiter refers to it.
+class Pointing {
+public:
+    explicit Pointing(const int& number) : number_(&number) {}
+
+    struct Awaiter {
+        const Pointing& pointing;
+        [[nodiscard]] bool await_ready() const noexcept { return false; }
+        template <class P>
+        void await_suspend(std::coroutine_handle<P>) const noexcept {
+            lowlevel::running_task().wake();
+        }
+        [[nodiscard]] int await_resume() const noexcept {
+            return *pointing.number_ + pointing.addend_;
+        }
+    };
+    Awaiter operator co_await() const noexcept { return Awaiter{*this}; }
+
+private:
+    const int* number_;
+    int addend_ = 1;
+};
+
+ASYNC_TEST(OwnAwaitable, is_there_until_the_await_is_over) {
+    static_assert(!detail::Descriptor<Pointing>);
+    static_assert(!detail::Descriptor<detail::AsResultOf<Pointing>>);
+    const int number = 4;
+
+    const int direct = co_await Pointing(number);
+    auto result = co_await as_result(Pointing(number));
+    auto gathered = co_await gather(Pointing(number));
+
+    EXPECT_EQ(direct, 5);
+    EXPECT_EQ(*result, 5);
+    EXPECT_EQ(std::get<0>(gathered), 5);
+}
+
+struct NoSuspend {
+    [[nodiscard]] bool await_ready() const noexcept { return true; }
+    void await_resume() const noexcept {}
+};
+static_assert(!detail::Awaitable<NoSuspend>);
+static_assert(detail::Awaitable<std::suspend_never>);
+
+// What the library waits with takes no room in the frame beside its awaiter.
+static_assert(detail::Descriptor<decltype(sleep(1))>);
+static_assert(detail::Descriptor<decltype(sleep(1, 2))>);
+static_assert(detail::Descriptor<decltype(as_result(sleep(1)))>);
+static_assert(detail::Descriptor<decltype(std::declval<Event&>().wait())>);
+static_assert(detail::Descriptor<decltype(std::declval<Lock&>().acquire())>);
+static_assert(detail::Descriptor<decltype(std::declval<Semaphore&>().acquire())>);
+static_assert(detail::Descriptor<decltype(std::declval<Queue<int>&>().get())>);
+static_assert(detail::Descriptor<decltype(std::declval<Queue<int>&>().put(1))>);
+
+// ---------------------------------------------------------------- containers of what only moves
+
+Coroutine<std::vector<std::unique_ptr<int>>> pointers() {
+    std::vector<std::unique_ptr<int>> result;
+    result.push_back(std::make_unique<int>(3));
+    co_return result;
+}
+
+ASYNC_TEST(Coroutine, gives_containers_of_what_only_moves) {
+    auto direct = co_await pointers();
+    auto task = create_task(pointers());
+    auto of_task = co_await task;
+    auto again = co_await as_result(task);
+    auto result = co_await as_result(pointers());
+    auto values = co_await gather(pointers(), create_task(pointers()));
+    auto results = co_await gather(return_exceptions, pointers());
+    auto limited = co_await wait_for(create_task(pointers()), 1);
+
+    EXPECT_EQ(*direct[0] + *of_task[0] + *result.get()[0] + *limited[0], 12);
+    EXPECT_EQ(*std::get<0>(values)[0] + *std::get<1>(values)[0], 6);
+    EXPECT_EQ(*std::get<0>(results).get()[0], 3);
+    EXPECT_EQ(describe(again.error()), "InvalidStateError('Result has been moved out already.')");
+}
+
+TEST(Copyable, looks_into_what_holds_others) {
+    using Pointer = std::unique_ptr<int>;
+    struct HoldsItself : std::vector<HoldsItself> {};
+    struct Tree : std::map<std::string, Tree> {};
+
+    EXPECT_TRUE(detail::is_copyable<std::string>);
+    EXPECT_TRUE(detail::is_copyable<const std::vector<std::string>>);
+    EXPECT_TRUE((detail::is_copyable<std::map<int, std::vector<std::optional<int>>>>));
+    EXPECT_TRUE((detail::is_copyable<std::tuple<int&, std::shared_ptr<Pointer>>>));
+    EXPECT_TRUE(detail::is_copyable<std::vector<Future<Pointer>>>);
+    EXPECT_TRUE(detail::is_copyable<std::vector<HoldsItself>>);
+    EXPECT_TRUE(detail::is_copyable<std::optional<Tree>>);
+    EXPECT_FALSE(detail::is_copyable<Pointer>);
+    EXPECT_FALSE(detail::is_copyable<std::vector<Pointer>>);
+    EXPECT_FALSE((detail::is_copyable<std::map<int, std::vector<Pointer>>>));
+    EXPECT_FALSE((detail::is_copyable<std::pair<int, std::list<Pointer>>>));
+    EXPECT_FALSE((detail::is_copyable<std::tuple<std::deque<Pointer>>>));
+    EXPECT_FALSE((detail::is_copyable<std::variant<int, std::optional<std::vector<Pointer>>>>));
+    EXPECT_FALSE((detail::is_copyable<std::array<std::vector<Pointer>, 2>>));
+    EXPECT_FALSE(detail::is_copyable<std::queue<Pointer>>);
+    EXPECT_FALSE(detail::is_copyable<std::vector<Result<std::vector<Pointer>>>>);
 }
 
 }  // namespace

@@ -147,6 +147,12 @@ ExceptionGroup nested() {
                                     std::make_exception_ptr(inner)});
 }
 
+TEST(ExceptionGroup, takes_no_null) {
+    const std::exception_ptr error = std::make_exception_ptr(RuntimeError("x"));
+    EXPECT_EQ(thrown_by([&] { throw ExceptionGroup("x", {error, nullptr}); }),
+              "ValueError('Item 1 of second argument (exceptions) is not an exception')");
+}
+
 TEST(ExceptionGroup, is_described_with_its_nesting) {
     EXPECT_EQ(describe_thrown(nested()),
               "ExceptionGroup('outer', [ValueError('w'), "

@@ -3,9 +3,13 @@
 // SPDX-License-Identifier: MIT
 #include "support/async_test.hpp"
 #include "support/observe.hpp"
+#include "support/small_stack.hpp"
 
 #include <asyncio/tasks.hpp>
 
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <tuple>
@@ -14,6 +18,7 @@
 
 namespace asyncio {
 
+using testing::Gone;
 using testing::Reports;
 using testing::settle;
 using testing::thrown_by;
@@ -289,6 +294,225 @@ TEST(Gather, of_futures_needs_no_running_loop) {
     auto gathered = gather(a);
     loop.call_soon([&] { a.set_result(1); });
     EXPECT_EQ(std::get<0>(loop.run_until_complete(gathered)), 1);
+}
+
+ASYNC_TEST(Gather, keeps_references) {
+    int object = 1;
+    auto give = [&object]() -> Coroutine<int&> { co_return object; };
+    std::vector<Coroutine<int&>> several;
+    several.push_back(give());
+    std::vector<Coroutine<int&>> more;
+    more.push_back(give());
+
+    auto [a, b] = co_await gather(give(), create_task(give));
+    auto elements = co_await gather(std::move(several));
+    auto [result] = co_await gather(return_exceptions, give());
+    auto results = co_await gather(return_exceptions, std::move(more));
+
+    EXPECT_EQ(&a, &object);
+    EXPECT_EQ(&b, &object);
+    EXPECT_EQ(&elements[0].get(), &object);
+    EXPECT_EQ(&result.get(), &object);
+    EXPECT_EQ(&results[0].get(), &object);
+}
+
+ASYNC_TEST(Gather, of_many_that_only_move) {
+    auto make = [](int value) -> Coroutine<std::unique_ptr<int>> {
+        co_return std::make_unique<int>(value);
+    };
+    std::vector<Coroutine<std::unique_ptr<int>>> several;
+    several.push_back(make(1));
+    several.push_back(make(2));
+
+    auto values = co_await gather(std::move(several));
+
+    EXPECT_EQ(*values[0] + *values[1], 3);
+}
+
+// ------------------------------------------------------------------------- AnyFuture, AnyTask
+
+ASYNC_TEST(AnyFuture, can_be_awaited_for_its_end) {
+    auto value = create_task(after(1, 4));
+    auto pointer = create_task(
+        []() -> Coroutine<std::unique_ptr<int>> { co_return std::make_unique<int>(5); });
+    const AnyTask any = value;
+    const AnyFuture moves = pointer;
+
+    co_await any;
+    co_await moves;
+    any.result();
+    auto failed = co_await as_result(AnyFuture(create_task(fail(1, "x"))));
+    auto empty = co_await as_result(AnyTask());
+
+    EXPECT_EQ(value.result(), 4);
+    EXPECT_EQ(*pointer.result(), 5);  // it is still there
+    EXPECT_EQ(describe(failed.error()), "RuntimeError('x')");
+    EXPECT_EQ(describe(empty.error()), "RuntimeError('this handle of a future is empty')");
+}
+
+ASYNC_TEST(AnyFuture, has_an_exception_or_nothing_as_its_result) {
+    const AnyFuture pending = create_task(after(1, 1));
+    const AnyFuture failing = create_task(fail(1, "x"));
+    const AnyFuture cancelled = create_task(after(2, 1));
+    EXPECT_EQ(thrown_by([&] { pending.result(); }), "InvalidStateError('Result is not set.')");
+    get_running_loop().call_later(1, [&] { cancelled.cancel("why"); });
+
+    std::string caught;
+    try {
+        co_await cancelled;
+    } catch (const CancelledError& error) {
+        caught = error.what();
+    }
+
+    EXPECT_EQ(caught, "why");
+    EXPECT_EQ(thrown_by([&] { pending.result(); }), "nothing");
+    EXPECT_EQ(thrown_by([&] { failing.result(); }), "RuntimeError('x')");
+}
+
+ASYNC_TEST(Gather, of_tasks_without_the_types_of_their_results) {
+    create_task(after(1, 1));
+    create_task(sleep(2));
+    std::vector<AnyTask> others = all_tasks();
+    std::erase(others, current_task());
+    const TimePoint start = get_running_loop().time();
+
+    std::vector<std::monostate> values = co_await gather(others);
+    const auto waited = get_running_loop().time() - start;
+    auto [nothing, number] = co_await gather(others[0], after(0, 3));
+    auto [failed] = co_await gather(return_exceptions, AnyFuture(create_task(fail(1, "x"))));
+
+    EXPECT_EQ(values.size(), 2U);
+    EXPECT_EQ(waited, std::chrono::seconds(2));
+    EXPECT_EQ(nothing, std::monostate());
+    EXPECT_EQ(number, 3);
+    EXPECT_EQ(describe(failed.error()), "RuntimeError('x')");
+}
+
+// ------------------------------------------------------------------------------- cancellation
+
+ASYNC_TEST(Gather, that_is_cancelled_takes_no_exception_of_a_child) {
+    auto cleans = []() -> Coroutine<int> {
+        auto slept = co_await as_result(sleep(100));
+        throw RuntimeError("cleanup failed");
+    };
+    auto task = create_task(cleans);
+    auto gathered = gather(return_exceptions, task);
+    co_await settle();
+
+    gathered.cancel("all");
+    auto result = co_await as_result(gathered);
+
+    EXPECT_EQ(describe(result.error()), "CancelledError()");
+    EXPECT_EQ(describe(task.exception()), "RuntimeError('cleanup failed')");
+    EXPECT_EQ(thrown_by([&] { return task.result(); }), "RuntimeError('cleanup failed')");
+}
+
+ASYNC_TEST(Gather, that_is_cancelled_ends_with_the_error_of_its_last_argument) {
+    auto refuses = []() -> Coroutine<int> {
+        auto slept = co_await as_result(sleep(100));
+        co_await sleep(1);  // it is the last to end
+        co_return 5;
+    };
+    auto cancelled_last = gather(return_exceptions, create_task(refuses), create_task(after(9, 1)));
+    auto refusing_last = gather(return_exceptions, create_task(after(9, 1)), create_task(refuses));
+    co_await settle();
+
+    cancelled_last.cancel("all");
+    refusing_last.cancel("all");
+    auto first = co_await as_result(cancelled_last);
+    auto second = co_await as_result(refusing_last);
+
+    EXPECT_EQ(describe(first.error()), "CancelledError('all')");
+    EXPECT_EQ(describe(second.error()), "CancelledError()");
+}
+
+Coroutine<> gather_below(int levels, std::vector<Task<>>& tasks) {
+    if (levels == 0) {
+        co_await sleep(9);
+        co_return;
+    }
+    tasks.push_back(create_task(gather_below(levels - 1, tasks)));
+    Task<> below = tasks.back();
+    co_await gather(return_exceptions, below, sleep(9));
+}
+
+constexpr int levels = 20'000;
+
+TEST(Gather, is_cancelled_in_constant_stack) {
+    testing::run_on_small_stack([] {
+        run([]() -> Coroutine<> {
+            std::vector<Task<>> tasks;
+            auto outermost = create_task(gather_below(levels, tasks));
+            while (tasks.size() < levels) {
+                co_await sleep(0);
+            }
+            co_await settle();
+
+            outermost.cancel("deep");
+            auto result = co_await as_result(outermost);
+
+            EXPECT_TRUE(result.cancelled());
+            EXPECT_EQ(std::count_if(tasks.begin(), tasks.end(),
+                                    [](const Task<>& task) { return task.cancelled(); }),
+                      levels);
+        });
+    });
+}
+
+ASYNC_TEST(Gather, tasks_that_wait_for_each_other_through_gathers_can_be_cancelled) {
+    const Reports reports;  // of gatherings that nobody waits for any more
+    for (int begin = 0; begin < 3; ++begin) {
+        Trace trace;
+        std::vector<Task<>> tasks(3);
+        auto body = [](Trace& trace, std::vector<Task<>>& tasks, std::size_t next) -> Coroutine<> {
+            co_await sleep(0);
+            const Gone gone(trace, "gone");
+            co_await gather(tasks[next]);
+        };
+        for (std::size_t index = 0; index < 3; ++index) {
+            tasks[index] = create_task(body(trace, tasks, (index + 1) % 3));
+        }
+        co_await settle();
+
+        EXPECT_TRUE(tasks[static_cast<std::size_t>(begin)].cancel("circle"));
+        co_await settle();
+
+        EXPECT_EQ(trace.size(), 3U);
+        for (const Task<>& task : tasks) {
+            EXPECT_TRUE(task.cancelled());
+        }
+    }
+}
+
+ASYNC_TEST(Gather, of_a_task_that_waits_for_it_can_be_cancelled) {
+    Future<std::tuple<std::monostate>> gathered;
+    auto body = [](Future<std::tuple<std::monostate>>& gathered) -> Coroutine<> {
+        co_await gathered;
+    };
+    auto task = create_task(body(gathered));
+    gathered = gather(task);
+    co_await settle();
+
+    EXPECT_TRUE(gathered.cancel("circle"));
+    auto result = co_await as_result(task);
+    auto whole = co_await as_result(gathered);
+
+    EXPECT_TRUE(result.cancelled());
+    EXPECT_EQ(describe(whole.error()), "CancelledError('circle')");
+}
+
+ASYNC_TEST(Gather, whose_children_have_just_ended_is_not_cancelled_any_more) {
+    auto child = get_running_loop().create_future<int>();
+    auto inner = gather(child);
+    auto outer = gather(inner);
+    child.set_result(3);
+
+    EXPECT_FALSE(inner.done());
+    EXPECT_FALSE(inner.cancel());
+    EXPECT_FALSE(outer.cancel());
+    auto [values] = co_await outer;
+
+    EXPECT_EQ(values, std::tuple(3));
 }
 
 }  // namespace

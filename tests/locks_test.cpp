@@ -539,6 +539,30 @@ TEST(Lock, belongs_to_the_loop_in_which_a_task_waited_first) {
     EXPECT_TRUE(error.ends_with(" [locked]> is bound to a different event loop')")) << error;
 }
 
+// The loop that is remembered is not only an address, where another one may come to lie.
+TEST(Lock, does_not_belong_to_a_loop_that_took_the_place_of_its_own) {
+    Lock lock;
+    Semaphore semaphore(0);
+    Event event;
+    const auto wait_a_little = [](Lock& held, Semaphore& empty, Event& unset) -> Coroutine<> {
+        co_await held.acquire();
+        co_await ended(wait_for(held.acquire(), 0.001));
+        co_await ended(wait_for(empty.acquire(), 0.001));
+        co_await ended(wait_for(unset.wait(), 0.001));
+    };
+    std::optional<EventLoop> loop(std::in_place);
+    loop->run_until_complete(wait_a_little(lock, semaphore, event));
+    loop.reset();
+
+    loop.emplace();  // at the same address
+    const auto wait = [](auto awaitable) -> Coroutine<> { co_await wait_for(awaitable, 0.001); };
+
+    const std::string text = " is bound to a different event loop')";
+    EXPECT_TRUE(run_on(*loop, wait(lock.acquire())).ends_with(text));
+    EXPECT_TRUE(run_on(*loop, wait(semaphore.acquire())).ends_with(text));
+    EXPECT_TRUE(run_on(*loop, wait(event.wait())).ends_with(text));
+}
+
 static_assert(!std::is_copy_constructible_v<Lock> && !std::is_move_constructible_v<Lock>);
 static_assert(!std::is_copy_constructible_v<Lock::Guard>);
 static_assert(std::is_nothrow_move_constructible_v<Lock::Guard>);

@@ -13,7 +13,9 @@
 #include <cerrno>
 #include <chrono>
 #include <coroutine>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -154,6 +156,26 @@ ASYNC_TEST(OwnAwaitable, passes_on_what_was_granted_to_a_task_that_is_cancelled_
     EXPECT_EQ(trace, Trace{"second"});
     EXPECT_EQ(gate.opened(), 0);
     EXPECT_TRUE(second.done());
+}
+
+ASYNC_TEST(OwnAwaitable, destroyed_leaves_those_who_wait_to_be_cancelled) {
+    auto gate = std::make_unique<Gate>();
+    Trace trace;
+    auto cancelled = create_task(pass(*gate, trace, "cancelled"));
+    auto left = create_task(pass(*gate, trace, "left"));
+    co_await settle();
+
+    gate.reset();
+    cancelled.cancel("why");
+    co_await settle();
+
+    const auto result = co_await as_result(cancelled);
+    EXPECT_EQ(describe(result.error()), "CancelledError('why')");
+    EXPECT_FALSE(left.done());
+    left.cancel();
+    co_await settle();
+    EXPECT_TRUE(left.cancelled());
+    EXPECT_EQ(trace, Trace{});
 }
 
 TEST(OwnAwaitable, may_be_waited_for_when_the_loop_is_closed) {
@@ -398,6 +420,18 @@ TEST(EventLoopForAuthors, schedules_callbacks_and_whole_lists_in_order) {
     EXPECT_EQ(trace.back(), "a");
 }
 
+TEST(EventLoopForAuthors, has_a_serial_number_that_no_other_loop_has_or_had) {
+    std::optional<EventLoop> loop(std::in_place);
+    const EventLoop other;
+    const std::uint64_t before = loop->serial();
+
+    loop.emplace();
+
+    EXPECT_GT(before, 0U);
+    EXPECT_NE(loop->serial(), before);
+    EXPECT_NE(loop->serial(), other.serial());
+}
+
 TEST(EventLoopForAuthors, arms_callbacks_and_withdraws_them) {
     const VirtualClockScope clock;
     EventLoop loop;
@@ -454,12 +488,28 @@ TEST(IntrusiveList, is_first_in_first_out_and_an_object_may_be_in_one_of_each_ta
 
     EXPECT_EQ(values(one), (std::vector<int>{1, 2, 3}));
     EXPECT_EQ(values(two), (std::vector<int>{3, 1}));
+    EXPECT_EQ(one.size(), 3U);
     static_cast<lowlevel::ListHook<Tag1>&>(b).unlink();
     EXPECT_EQ(values(one), (std::vector<int>{1, 3}));
     EXPECT_EQ(one.pop_front().value, 1);
     EXPECT_EQ(values(two), (std::vector<int>{3, 1}));
     static_cast<lowlevel::ListHook<Tag1>&>(c).unlink();
     EXPECT_TRUE(one.empty());
+}
+
+TEST(IntrusiveList, cleared_leaves_its_objects_in_no_list) {
+    lowlevel::List<Node, Tag1> list;
+    Node a(1);
+    Node b(2);
+    list.push_back(a);
+    list.push_back(b);
+
+    list.clear();
+
+    EXPECT_TRUE(list.empty());
+    EXPECT_EQ(list.size(), 0U);
+    EXPECT_FALSE(static_cast<lowlevel::ListHook<Tag1>&>(a).linked());
+    EXPECT_FALSE(static_cast<lowlevel::ListHook<Tag1>&>(b).linked());
 }
 
 TEST(IntrusiveList, splices_in_constant_time) {

@@ -11,13 +11,43 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <cstdlib>
+#include <functional>
 #include <memory>
+#include <new>
 #include <numeric>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
+
+namespace {
+
+// At 1 the next one fails, at 2 the one after it; 0: none.
+thread_local int allocations_until_failure = 0;
+
+}  // namespace
+
+// For the whole program, so that a test can make an allocation fail. Where g++ inlines only one of
+// a pair it takes them for a mismatch.
+[[gnu::noinline]] void* operator new(std::size_t size) {
+    if (allocations_until_failure > 0 && --allocations_until_failure == 0) {
+        throw std::bad_alloc();
+    }
+    if (void* const block = std::malloc(size != 0 ? size : 1)) {
+        return block;
+    }
+    throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* block) noexcept {
+    std::free(block);
+}
+[[gnu::noinline]] void operator delete(void* block, std::size_t) noexcept {
+    std::free(block);
+}
 
 namespace asyncio {
 
@@ -807,6 +837,199 @@ ASYNC_TEST(Queue, shutdown_wakes_all_who_wait) {
     EXPECT_EQ(full.get_nowait(), 0);
 }
 
+// ------------------------------------------------------------------------------ what may throw
+
+/// Throws when it is moved, copied or compared, once, after as many steps as `fuse` says.
+struct Fragile {
+    explicit Fragile(int number) : value(number) {}
+    Fragile(Fragile&& other) noexcept(false) : value(other.value) { step(); }
+    Fragile& operator=(Fragile&& other) noexcept(false) {
+        step();
+        value = other.value;
+        return *this;
+    }
+    ~Fragile() = default;
+    bool operator<(const Fragile& other) const {
+        step();
+        return value < other.value;
+    }
+
+    static void step() {
+        if (fuse > 0 && --fuse == 0) {
+            throw RuntimeError("fragile");
+        }
+    }
+    static inline int fuse = 0;
+
+    int value;
+};
+
+/// The same, but copyable, so that a container might prefer to copy it.
+struct FragileCopy : Fragile {
+    using Fragile::Fragile;
+    FragileCopy(FragileCopy&&) = default;
+    FragileCopy(const FragileCopy& other) : Fragile(other.value) { step(); }
+    FragileCopy& operator=(FragileCopy&&) = default;
+    FragileCopy& operator=(const FragileCopy& other) {
+        step();
+        value = other.value;
+        return *this;
+    }
+    ~FragileCopy() = default;
+};
+
+/// Moved without fail, but not compared.
+struct FragileOrder {
+    explicit FragileOrder(int number) : value(number) {}
+    bool operator<(const FragileOrder& other) const {
+        Fragile::step();
+        return value < other.value;
+    }
+    int value;
+};
+
+/// What is in `queue` in the order in which it gives it, and is as unfinished as it is long.
+template <class Q>
+Numbers drained(Q& queue) {
+    Numbers items;
+    EXPECT_LE(queue.qsize(), 100U);
+    while (!queue.empty() && items.size() < 100) {
+        items.push_back(queue.get_nowait().value);
+        queue.task_done();
+    }
+    EXPECT_EQ(error_of_call([&] { queue.task_done(); }),
+              "ValueError('task_done() called too many times')");
+    return items;
+}
+
+template <class Q>
+void fill(Q& queue, int count) {
+    for (int i = 0; i < count; ++i) {
+        queue.put_nowait(typename Q::value_type(i * 7 % 10));
+    }
+}
+
+/// Lets each step of a put and of a get fail in turn, in queues of all lengths up to 10: what fails
+/// must have changed nothing.
+template <class Q>
+void check_what_fails_changes_nothing(int& steps_until_failure) {
+    int failures = 0;
+    for (int count = 0; count <= 10; ++count) {
+        Q before;
+        fill(before, count);
+        const Numbers items = drained(before);
+        bool failed = true;
+        for (int step = 1; failed; ++step) {
+            Q queue;
+            fill(queue, count);
+            steps_until_failure = step;
+            try {
+                queue.put_nowait(typename Q::value_type(100));
+                failed = false;
+            } catch (...) {
+                ++failures;
+            }
+            steps_until_failure = 0;
+            EXPECT_EQ(queue.qsize(), items.size() + (failed ? 0 : 1));
+            if (failed) {
+                EXPECT_EQ(drained(queue), items);
+            }
+        }
+        failed = count > 0;
+        for (int step = 1; failed; ++step) {
+            Q queue;
+            fill(queue, count);
+            steps_until_failure = step;
+            try {
+                static_cast<void>(queue.get_nowait());
+                failed = false;
+            } catch (...) {
+                ++failures;
+            }
+            steps_until_failure = 0;
+            EXPECT_EQ(queue.qsize(), items.size() - (failed ? 0 : 1));
+            if (failed) {
+                EXPECT_EQ(drained(queue), items);
+            }
+        }
+    }
+    EXPECT_GT(failures, 0);
+}
+
+TEST(Queue, loses_nothing_when_an_item_cannot_be_moved) {
+    check_what_fails_changes_nothing<Queue<Fragile>>(Fragile::fuse);
+    check_what_fails_changes_nothing<Queue<FragileCopy>>(Fragile::fuse);
+    check_what_fails_changes_nothing<LifoQueue<Fragile>>(Fragile::fuse);
+    check_what_fails_changes_nothing<LifoQueue<FragileCopy>>(Fragile::fuse);
+}
+
+TEST(PriorityQueue, loses_nothing_when_items_cannot_be_moved_or_compared) {
+    check_what_fails_changes_nothing<PriorityQueue<Fragile>>(Fragile::fuse);
+    check_what_fails_changes_nothing<PriorityQueue<FragileCopy>>(Fragile::fuse);
+    check_what_fails_changes_nothing<PriorityQueue<FragileOrder>>(Fragile::fuse);
+}
+
+TEST(Queue, loses_nothing_when_there_is_no_memory) {
+    const auto check = []<class Q>(std::type_identity<Q>) {
+        Q queue;
+        Numbers expected;
+        int failures = 0;
+        for (int i = 0; i < 40; ++i) {
+            allocations_until_failure = 1;
+            const auto result = Result<>::of([&] { queue.put_nowait(FragileOrder(i)); });
+            allocations_until_failure = 0;
+            if (result.has_value()) {
+                expected.push_back(i);
+            } else {
+                ++failures;
+                EXPECT_EQ(queue.qsize(), expected.size());
+                queue.put_nowait(FragileOrder(i));
+                expected.push_back(i);
+            }
+        }
+        Numbers items = drained(queue);
+        std::sort(items.begin(), items.end());
+        EXPECT_EQ(items, expected);
+        EXPECT_GT(failures, 2);
+    };
+    check(std::type_identity<Queue<FragileOrder>>());
+    check(std::type_identity<PriorityQueue<FragileOrder>>());
+    check(std::type_identity<LifoQueue<FragileOrder>>());
+}
+
+ASYNC_TEST(Queue, wakes_the_next_getter_when_the_item_cannot_be_moved_to_the_first) {
+    Queue<Fragile> queue;
+    auto first = create_task(queue.get());
+    auto second = create_task(queue.get());
+    co_await testing::settle();
+
+    queue.put_nowait(Fragile(1));
+    Fragile::fuse = 1;
+    co_await testing::settle();
+
+    const auto failed = co_await as_result(first);
+    EXPECT_EQ(error_of(failed), "RuntimeError('fragile')");
+    EXPECT_TRUE(second.done());
+    EXPECT_TRUE(queue.empty());
+}
+
+ASYNC_TEST(Queue, wakes_the_next_putter_when_the_item_of_the_first_cannot_be_moved) {
+    Queue<Fragile> queue(1);
+    queue.put_nowait(Fragile(0));
+    auto first = create_task(queue.put(Fragile(1)));
+    auto second = create_task(queue.put(Fragile(2)));
+    co_await testing::settle();
+
+    static_cast<void>(queue.get_nowait());
+    Fragile::fuse = 1;
+    co_await testing::settle();
+
+    const auto failed = co_await as_result(first);
+    EXPECT_EQ(error_of(failed), "RuntimeError('fragile')");
+    EXPECT_TRUE(second.done());
+    EXPECT_EQ(queue.get_nowait().value, 2);
+}
+
 // ------------------------------------------------------------------------------------ lifetimes
 
 ASYNC_TEST(Queue, destroyed_leaves_those_who_wait_to_be_cancelled) {
@@ -921,6 +1144,19 @@ TEST(Queue, belongs_to_the_loop_in_which_a_task_waited_first) {
 
     EXPECT_TRUE(error.starts_with("RuntimeError('<Queue at 0x")) << error;
     EXPECT_TRUE(error.ends_with(" maxsize=1> is bound to a different event loop')")) << error;
+}
+
+TEST(Queue, does_not_belong_to_a_loop_that_took_the_place_of_its_own) {
+    Queue<int> queue;
+    std::optional<EventLoop> loop(std::in_place);
+    loop->run_until_complete(ended(wait_for(queue.get(), 0.001)));
+    loop.reset();
+
+    loop.emplace();  // at the same address
+    const std::string error =
+        error_of_call([&] { return loop->run_until_complete(wait_for(queue.get(), 0.001)); });
+
+    EXPECT_TRUE(error.ends_with(" is bound to a different event loop')")) << error;
 }
 
 static_assert(!std::is_copy_constructible_v<Queue<int>> &&

@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <future>
 #include <iterator>
 #include <memory>
 #include <optional>
@@ -569,7 +570,8 @@ ASYNC_TEST(GetAddrInfo, converts_numeric_addresses_without_a_thread) {
 
     const auto any = co_await getaddrinfo("::1", 53);
     EXPECT_EQ(any.size(), 3U);
-    EXPECT_EQ(get_running_loop().default_executor(), nullptr);
+    auto& pool = dynamic_cast<ThreadPoolExecutor&>(get_running_loop().resolver_executor());
+    EXPECT_EQ(pool.threads(), 0U);
 }
 
 ASYNC_TEST(GetAddrInfo, looks_names_and_services_up) {
@@ -580,6 +582,21 @@ ASYNC_TEST(GetAddrInfo, looks_names_and_services_up) {
     EXPECT_EQ(by_service.at(0).address, Address("127.0.0.1", 80));
     const auto local = co_await getaddrinfo(std::string_view(), 80, options);
     EXPECT_EQ(local.at(0).address, Address("127.0.0.1", 80));
+}
+
+ASYNC_TEST(GetAddrInfo, is_not_held_up_by_calls_that_hang_in_threads) {
+    auto& loop = get_running_loop();
+    loop.set_default_executor(
+        std::make_shared<ThreadPoolExecutor>(ThreadPoolOptions{.max_workers = 1}));
+    std::promise<void> door;
+    auto hangs = loop.run_in_executor(nullptr, [&door] { door.get_future().wait(); });
+
+    const auto found = co_await getaddrinfo("localhost", 80);
+
+    EXPECT_FALSE(found.empty());
+    EXPECT_FALSE(hangs.done());
+    door.set_value();
+    co_await hangs;
 }
 
 ASYNC_TEST(GetAddrInfo, reports_what_the_resolver_says) {

@@ -10,15 +10,18 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <future>
 #include <memory>
 #include <mutex>
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <pthread.h>
+#include <signal.h>
 
 namespace asyncio {
 
@@ -43,6 +46,82 @@ public:
 private:
     std::promise<void> opened_;
     std::shared_future<void> future_{opened_.get_future()};
+};
+
+/// A job that is no call of a loop, and frees itself.
+class PlainJob final : public lowlevel::Job {
+public:
+    explicit PlainJob(std::function<void()> fn) : fn_(std::move(fn)) {}
+    void run() noexcept override {
+        fn_();
+        delete this;
+    }
+    void abandon() noexcept override { delete this; }
+
+private:
+    ~PlainJob() = default;
+    std::function<void()> fn_;
+};
+
+void submit(Executor& executor, std::function<void()> fn) {
+    executor.submit(*new PlainJob(std::move(fn)));
+}
+
+/// A job that has begun, and ends some time after it was told to.
+class SlowJob {
+public:
+    explicit SlowJob(Executor& executor) {
+        submit(executor, [state = state_] {
+            state->begun.open();
+            state->door.pass();
+            std::this_thread::sleep_for(20ms);  // in which whoever does not wait has gone on
+            state->ended = true;
+        });
+        state_->begun.pass();
+    }
+    void end() { state_->door.open(); }
+    [[nodiscard]] bool ended() const { return state_->ended; }
+
+private:
+    struct State {
+        Door begun;
+        Door door;
+        std::atomic<bool> ended{false};
+    };
+    std::shared_ptr<State> state_ = std::make_shared<State>();
+};
+
+/// A pool that breaks when it is shut down.
+class BrokenPool final : public Executor {
+public:
+    explicit BrokenPool(bool when_waiting) : when_waiting_(when_waiting) {}
+    void submit(lowlevel::Job& job) override { pool_.submit(job); }
+    void shutdown(bool wait, bool cancel_futures) override {
+        pool_.shutdown(wait, cancel_futures);
+        if (wait == when_waiting_) {
+            throw RuntimeError("executor broke");
+        }
+    }
+
+private:
+    bool when_waiting_;
+    ThreadPoolExecutor pool_;
+};
+
+/// Copied in the thread where it is not wanted, it throws.
+class Clinging {
+public:
+    explicit Clinging(std::thread::id unwanted) : unwanted_(unwanted) {}
+    Clinging(const Clinging& other) : unwanted_(other.unwanted_) {
+        if (std::this_thread::get_id() == unwanted_) {
+            throw RuntimeError("cannot be copied");
+        }
+    }
+    Clinging& operator=(const Clinging&) = delete;
+    ~Clinging() = default;
+
+private:
+    std::thread::id unwanted_;
 };
 
 // ----------------------------------------------------------------------------------- to_thread
@@ -162,6 +241,16 @@ ASYNC_TEST(ToThread, cancelled_while_the_call_runs_logs_what_it_throws) {
     }
 
     EXPECT_NE(logged.texts[0].find("RuntimeError('too late')"), std::string::npos);
+}
+
+ASYNC_TEST(ToThread, a_result_whose_copy_throws_is_an_exception) {
+    const Reports reports;
+    auto call = [here = std::this_thread::get_id()] { return Clinging(here); };
+
+    auto result = co_await as_result(to_thread(call));
+
+    EXPECT_EQ(describe(result.error()), "RuntimeError('cannot be copied')");
+    EXPECT_TRUE(reports.messages.empty());
 }
 
 ASYNC_TEST(ToThread, can_be_given_a_time_limit) {
@@ -285,6 +374,168 @@ ASYNC_TEST(ThreadPool, shut_down_with_cancel_futures_cancels_what_has_not_begun)
     EXPECT_TRUE(queued.cancelled());
 }
 
+TEST(ThreadPool, shutdown_that_waits_does_so_after_one_that_did_not) {
+    ThreadPoolExecutor pool;
+    SlowJob job(pool);
+
+    pool.shutdown(false);
+    EXPECT_FALSE(job.ended());
+    job.end();
+    pool.shutdown(true);
+
+    EXPECT_TRUE(job.ended());
+    EXPECT_EQ(pool.threads(), 0U);
+}
+
+TEST(ThreadPool, destroyed_after_a_shutdown_that_did_not_wait_waits) {
+    auto pool = std::make_unique<ThreadPoolExecutor>();
+    SlowJob job(*pool);
+
+    pool->shutdown(false);
+    job.end();
+    pool.reset();
+
+    EXPECT_TRUE(job.ended());
+}
+
+TEST(ThreadPool, shut_down_by_several_threads_makes_each_of_them_wait) {
+    for (int round = 0; round < 5; ++round) {
+        ThreadPoolExecutor pool;
+        SlowJob job(pool);
+        std::atomic<int> waited{0};
+        std::vector<std::thread> threads;
+        for (int thread = 0; thread < 3; ++thread) {
+            threads.emplace_back([&] {
+                pool.shutdown(true);
+                waited += job.ended() ? 1 : 0;
+            });
+        }
+
+        job.end();
+        for (std::thread& thread : threads) {
+            thread.join();
+        }
+
+        EXPECT_EQ(waited, 3);
+    }
+}
+
+TEST(ThreadPool, destroyed_after_detach_does_not_wait) {
+    auto pool = std::make_unique<ThreadPoolExecutor>(ThreadPoolOptions{.max_workers = 1});
+    SlowJob job(*pool);
+    auto last = std::make_shared<Door>();
+    submit(*pool, [last] { last->open(); });
+
+    pool->detach();
+    pool.reset();
+
+    EXPECT_FALSE(job.ended());
+    job.end();
+    EXPECT_TRUE(last->pass_soon());  // what was submitted is done nevertheless
+}
+
+TEST(ThreadPool, shutdown_that_waits_does_so_after_detach) {
+    ThreadPoolExecutor pool;
+    SlowJob job(pool);
+
+    pool.detach();
+    job.end();
+    pool.shutdown(true);
+
+    EXPECT_TRUE(job.ended());
+}
+
+// A thread cannot wait for itself, nor two for each other; for the others it does.
+TEST(ThreadPool, shut_down_by_its_own_threads_waits_for_the_others) {
+    ThreadPoolExecutor pool({.max_workers = 3});
+    SlowJob job(pool);
+    std::atomic<int> waited{0};
+    Door submitted;
+    auto shut_down = [&] {
+        submitted.pass();
+        pool.shutdown(true);
+        waited += job.ended() ? 1 : 0;
+    };
+    submit(pool, shut_down);
+    submit(pool, shut_down);
+    submitted.open();
+
+    job.end();
+    pool.shutdown(true);
+
+    EXPECT_EQ(waited, 2);
+}
+
+TEST(ThreadPool, can_be_destroyed_by_its_own_thread) {
+    auto pool = std::make_unique<ThreadPoolExecutor>(ThreadPoolOptions{.max_workers = 2});
+    SlowJob slow(*pool);
+    auto destroyed = std::make_shared<Door>();
+    std::atomic<bool> waited{false};
+    ThreadPoolExecutor& executor = *pool;
+    submit(executor,
+           [&waited, slow, destroyed, pool = std::make_shared<decltype(pool)>(std::move(pool))] {
+               pool->reset();
+               waited = slow.ended();
+               destroyed->open();
+           });
+
+    slow.end();
+
+    EXPECT_TRUE(destroyed->pass_soon());
+    EXPECT_TRUE(waited);
+}
+
+TEST(ThreadPool, can_be_destroyed_by_what_is_local_to_its_thread) {
+    struct Last {
+        std::shared_ptr<ThreadPoolExecutor> pool;
+        std::shared_ptr<Door> destroyed;
+        ~Last() {
+            if (pool != nullptr) {
+                pool.reset();
+                destroyed->open();
+            }
+        }
+    };
+    auto destroyed = std::make_shared<Door>();
+    auto last = std::make_shared<ThreadPoolExecutor>(ThreadPoolOptions{.max_workers = 1});
+    submit(*last, [last, destroyed] {
+        static thread_local Last local;
+        local.pool = last;
+        local.destroyed = destroyed;
+    });
+    last->shutdown(false);
+    last.reset();
+
+    EXPECT_TRUE(destroyed->pass_soon());
+}
+
+// So that a handler runs in a thread that the program knows of; but what a thread does wrong
+// itself reaches it, for whoever reports crashes.
+TEST(ThreadPool, leaves_signals_to_other_threads) {
+    sigset_t before;
+    sigset_t in_pool;
+    sigset_t after;
+    sigemptyset(&in_pool);
+    ::pthread_sigmask(SIG_SETMASK, nullptr, &before);
+    ThreadPoolExecutor pool;
+
+    submit(pool, [&] { ::pthread_sigmask(SIG_SETMASK, nullptr, &in_pool); });
+    ::pthread_sigmask(SIG_SETMASK, nullptr, &after);
+    pool.shutdown();
+
+    for (const int signal : {SIGINT, SIGTERM, SIGCHLD, SIGUSR1, SIGALRM}) {
+        EXPECT_EQ(sigismember(&in_pool, signal), 1) << signal;
+    }
+    for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT}) {
+        EXPECT_EQ(sigismember(&in_pool, signal), 0) << signal;
+    }
+    for (int signal = 1; signal < SIGRTMAX; ++signal) {
+        EXPECT_EQ(sigismember(&before, signal), sigismember(&after, signal)) << signal;
+    }
+}
+
+// ---------------------------------------------------------------------------- default executor
+
 ASYNC_TEST(DefaultExecutor, can_be_replaced_and_shut_down) {
     auto& loop = get_running_loop();
     EXPECT_EQ(loop.default_executor(), nullptr);
@@ -321,6 +572,168 @@ TEST(DefaultExecutor, whose_threads_do_not_end_in_time_is_left_with_a_warning) {
     EXPECT_EQ(logged.levels, std::vector<Level>{Level::warning});
 }
 
+ASYNC_TEST(DefaultExecutor, that_is_shut_down_twice_is_waited_for_twice) {
+    auto& loop = get_running_loop();
+    auto pool = std::make_shared<ThreadPoolExecutor>();
+    loop.set_default_executor(pool);
+    SlowJob job(*pool);
+
+    auto first = create_task(loop.shutdown_default_executor());
+    auto second = create_task(loop.shutdown_default_executor());
+    co_await sleep(0);
+    job.end();
+    co_await second;
+
+    EXPECT_TRUE(job.ended());
+    co_await first;
+}
+
+ASYNC_TEST(DefaultExecutor, that_throws_when_it_is_shut_down_is_heard_of) {
+    const Logged logged;
+    auto& loop = get_running_loop();
+    loop.set_default_executor(std::make_shared<BrokenPool>(true));
+
+    auto result = co_await as_result(loop.shutdown_default_executor(Duration(300)));
+
+    EXPECT_EQ(describe(result.error()), "RuntimeError('executor broke')");
+    EXPECT_EQ(logged.texts, Trace{});
+    loop.set_default_executor(nullptr);
+}
+
+TEST(DefaultExecutor, that_throws_at_the_end_of_run_makes_run_throw) {
+    auto main = []() -> Coroutine<> {
+        get_running_loop().set_default_executor(std::make_shared<BrokenPool>(true));
+        co_await to_thread([] {});
+    };
+    EXPECT_EQ(thrown_by([&] { run(main()); }), "RuntimeError('executor broke')");
+}
+
+TEST(DefaultExecutor, that_throws_when_the_loop_is_closed_is_logged) {
+    const Logged logged;
+    EventLoop loop;
+    loop.set_default_executor(std::make_shared<BrokenPool>(false));
+
+    loop.close();
+
+    EXPECT_EQ(logged.texts.size(), 1U);
+    EXPECT_NE(logged.texts.at(0).find("RuntimeError('executor broke')"), std::string::npos);
+    EXPECT_EQ(logged.levels.at(0), Level::error);
+}
+
+TEST(DefaultExecutor, that_is_being_shut_down_does_not_hold_up_close) {
+    auto door = std::make_shared<Door>();
+    auto ended = std::make_shared<Door>();
+    auto held = std::make_shared<std::atomic<bool>>(false);
+    {
+        const Logged logged;
+        EventLoop loop;
+        auto begun = std::make_shared<Door>();
+        auto call = loop.run_in_executor(nullptr, [begun, door, ended, held] {
+            begun->open();
+            *held = !door->pass_soon();
+            ended->open();
+        });
+        auto closing = loop.create_task(loop.shutdown_default_executor());
+        loop.call_soon([&] { loop.stop(); });
+        loop.run_forever();
+        begun->pass();
+    }
+    door->open();
+    ended->pass();
+    EXPECT_FALSE(*held);
+}
+
+TEST(DefaultExecutor, that_is_replaced_is_not_waited_for) {
+    auto door = std::make_shared<Door>();
+    auto held = std::make_shared<std::atomic<bool>>(false);
+    EventLoop loop;
+    auto pass = [door, held] { *held = *held || !door->pass_soon(); };
+    auto in_implicit = loop.run_in_executor(nullptr, pass);
+    loop.set_default_executor(std::make_shared<ThreadPoolExecutor>());
+    auto in_ours = loop.run_in_executor(nullptr, pass);
+    loop.set_default_executor(std::make_shared<ThreadPoolExecutor>());
+
+    door->open();
+    loop.run_until_complete(in_implicit);
+    loop.run_until_complete(in_ours);
+
+    EXPECT_FALSE(*held);
+}
+
+TEST(DefaultExecutor, whose_owner_still_has_it_is_waited_for_by_the_owner) {
+    auto pool = std::make_shared<ThreadPoolExecutor>();
+    {
+        EventLoop loop;
+        loop.set_default_executor(pool);
+        EXPECT_EQ(loop.default_executor().get(), pool.get());
+    }
+    EXPECT_EQ(pool.use_count(), 1);
+    EXPECT_EQ(thrown_by([&] { EventLoop().run_in_executor(pool.get(), [] {}); }),
+              "RuntimeError('cannot schedule new futures after shutdown')");
+
+    auto other = std::make_shared<ThreadPoolExecutor>();
+    SlowJob job(*other);
+    {
+        EventLoop loop;
+        loop.set_default_executor(other);
+    }
+    job.end();
+    other.reset();
+    EXPECT_TRUE(job.ended());
+}
+
+TEST(DefaultExecutor, that_another_loop_shares_goes_on_for_it) {
+    auto pool = std::make_shared<ThreadPoolExecutor>(ThreadPoolOptions{.max_workers = 1});
+    EventLoop other;
+    SlowJob job(*pool);
+    Future<int> queued = other.run_in_executor(pool.get(), [] { return 3; });
+    {
+        EventLoop loop;
+        loop.set_default_executor(pool);
+    }
+    job.end();
+    EXPECT_EQ(other.run_until_complete(queued), 3);
+}
+
+// ---------------------------------------------------------------------------- resolver executor
+
+ASYNC_TEST(ResolverExecutor, is_not_held_up_by_calls_in_the_default_one) {
+    auto& loop = get_running_loop();
+    loop.set_default_executor(
+        std::make_shared<ThreadPoolExecutor>(ThreadPoolOptions{.max_workers = 1}));
+    Door door;
+    auto hangs = loop.run_in_executor(nullptr, [&] { door.pass(); });
+
+    const int answer = co_await loop.run_in_executor(&loop.resolver_executor(), [] { return 42; });
+
+    EXPECT_EQ(answer, 42);
+    EXPECT_FALSE(hangs.done());
+    EXPECT_EQ(&loop.resolver_executor(), &loop.resolver_executor());
+    door.open();
+    co_await hangs;
+}
+
+TEST(ResolverExecutor, does_not_hold_up_close_and_is_gone_then) {
+    auto door = std::make_shared<Door>();
+    auto ended = std::make_shared<Door>();
+    auto held = std::make_shared<std::atomic<bool>>(false);
+    auto begun = std::make_shared<Door>();
+    EventLoop loop;
+    loop.run_in_executor(&loop.resolver_executor(), [=] {
+        begun->open();
+        *held = !door->pass_soon();
+        ended->open();
+    });
+    begun->pass();
+    loop.close();
+    door->open();
+    ended->pass();
+
+    EXPECT_FALSE(*held);
+    EXPECT_EQ(thrown_by([&] { return &loop.resolver_executor(); }),
+              "RuntimeError('Event loop is closed')");
+}
+
 // ------------------------------------------------------------------------- the end of the loop
 
 TEST(Work, under_way_when_the_loop_is_closed_goes_on_and_its_result_is_dropped) {
@@ -352,7 +765,8 @@ TEST(Work, under_way_when_the_loop_is_closed_goes_on_and_its_result_is_dropped) 
     }
 }
 
-TEST(Work, queued_when_the_loop_is_closed_is_not_begun) {
+TEST(Work, queued_when_the_loop_is_closed_is_not_begun_and_a_warning_says_so) {
+    Logged logged;
     Door begun;
     Door door;
     std::atomic<bool> called{false};
@@ -364,11 +778,109 @@ TEST(Work, queued_when_the_loop_is_closed_is_not_begun) {
             door.pass();
         });
         loop.run_in_executor(&pool, [&called] { called = true; });
+        loop.run_in_executor(&pool, [&called] { called = true; });
+        // This one nobody wants any more.
+        loop.run_in_executor(&pool, [&called] { called = true; }).cancel();
         begun.pass();
     }
     door.open();
     pool.shutdown();
     EXPECT_FALSE(called);
+    EXPECT_EQ(logged.texts, Trace{"calls in threads that had not begun when the event loop was "
+                                  "closed, and are never made: 2"});
+    EXPECT_EQ(logged.levels, std::vector<Level>{Level::warning});
+}
+
+TEST(Work, that_throws_after_the_loop_was_closed_is_logged) {
+    Logged logged;
+    Door begun;
+    Door door;
+    ThreadPoolExecutor pool({.max_workers = 1});
+    {
+        EventLoop loop;
+        loop.run_in_executor(&pool, [&] {
+            begun.open();
+            door.pass();
+            throw RuntimeError("too late");
+        });
+        begun.pass();
+    }
+    door.open();
+    pool.shutdown();
+    EXPECT_EQ(logged.texts.size(), 1U);
+    EXPECT_NE(logged.texts.at(0).find("RuntimeError('too late')"), std::string::npos);
+}
+
+// What a call has captured is destroyed on the loop's thread as well, and may wait for other calls.
+TEST(Work, destroyed_when_the_loop_is_closed_may_wait_for_other_work) {
+    struct Captured {
+        std::shared_ptr<ThreadPoolExecutor> pool;  // the last one: waits for the other call ...
+        std::shared_ptr<Door> door;
+        Captured(std::shared_ptr<ThreadPoolExecutor> executor, std::shared_ptr<Door> opened)
+            : pool(std::move(executor)), door(std::move(opened)) {}
+        Captured(Captured&&) noexcept = default;
+        Captured& operator=(Captured&&) = delete;
+        ~Captured() {
+            if (door != nullptr) {
+                door->open();  // ... which ends now
+            }
+        }
+    };
+    auto pool = std::make_shared<ThreadPoolExecutor>(ThreadPoolOptions{.max_workers = 2});
+    const std::weak_ptr<ThreadPoolExecutor> observed = pool;
+    auto door = std::make_shared<Door>();
+    EventLoop loop;
+    Door begun;
+    ThreadPoolExecutor& executor = *pool;
+    loop.run_in_executor(&executor, [captured = Captured(std::move(pool), door)] {});
+    loop.run_in_executor(&executor, [&begun, door] {
+        begun.open();
+        door->pass();
+    });
+    begun.pass();
+    // The first call is over when a third has been made by its thread.
+    Door third;
+    loop.run_in_executor(&executor, [&third] { third.open(); });
+    third.pass();
+
+    loop.close();
+
+    EXPECT_TRUE(observed.expired());
+}
+
+// The future of a call that is under way may be the last to hold anything, the pool too.
+TEST(Work, whose_future_goes_with_the_loop_may_wait_for_it) {
+    auto pool = std::make_shared<ThreadPoolExecutor>();
+    ThreadPoolExecutor& executor = *pool;
+    struct Opens {
+        std::shared_ptr<ThreadPoolExecutor> pool;
+        std::shared_ptr<Door> door;
+        Opens(std::shared_ptr<ThreadPoolExecutor> last, std::shared_ptr<Door> opened)
+            : pool(std::move(last)), door(std::move(opened)) {}
+        Opens(Opens&&) noexcept = default;
+        Opens& operator=(Opens&&) = delete;
+        ~Opens() {
+            if (door != nullptr) {
+                door->open();
+            }
+        }
+    };
+    auto door = std::make_shared<Door>();
+    Door begun;
+    auto ended = std::make_shared<std::atomic<bool>>(false);
+    EventLoop loop;
+    loop.run_in_executor(&executor,
+                         [&begun, door, ended] {
+                             begun.open();
+                             door->pass();
+                             *ended = true;
+                         })
+        .add_done_callback([opens = Opens(std::move(pool), door)](const AnyFuture&) {});
+    begun.pass();
+
+    loop.close();
+
+    EXPECT_TRUE(*ended);
 }
 
 TEST(Work, in_the_default_executor_does_not_hold_up_close) {

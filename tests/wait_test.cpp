@@ -135,6 +135,14 @@ ASYNC_TEST(Wait, for_nothing_is_an_error) {
     EXPECT_EQ(describe(result.error()), "ValueError('Set of Tasks/Futures is empty.')");
 }
 
+ASYNC_TEST(Wait, for_an_empty_handle_is_an_error) {
+    const std::vector<AnyFuture> futures{create_task(after(1, 1)), AnyFuture()};
+
+    auto result = co_await as_result(wait(futures));
+
+    EXPECT_EQ(describe(result.error()), "RuntimeError('this handle of a future is empty')");
+}
+
 ASYNC_TEST(Wait, for_futures_of_different_types) {
     auto number = create_task(after(1, 1));
     auto nothing = create_task(sleep(2));
@@ -293,6 +301,34 @@ ASYNC_TEST(WaitFor, whose_future_is_done_in_the_turn_in_which_the_time_is_up) {
     EXPECT_EQ(describe(timer_first.error()), "TimeoutError()");
     EXPECT_EQ(before.result(), 1);
     EXPECT_TRUE(after_it.cancelled());
+}
+
+ASYNC_TEST(WaitFor, keeps_references) {
+    int object = 1;
+    auto give = [&object]() -> Coroutine<int&> { co_return object; };
+    auto task = create_task(give);
+
+    int& of_coroutine = co_await wait_for(give(), 1);
+    int& of_task = co_await wait_for(task, 1);
+    int& at_once = co_await wait_for(task, 0);
+
+    EXPECT_EQ(&of_coroutine, &object);
+    EXPECT_EQ(&of_task, &object);
+    EXPECT_EQ(&at_once, &object);
+}
+
+ASYNC_TEST(WaitFor, a_task_without_the_type_of_its_result) {
+    auto task = create_task(after(1, 1));
+    const AnyTask any = task;
+    const AnyFuture failing = create_task(fail(1, "x"));
+
+    co_await wait_for(any, 2);
+    auto failed = co_await as_result(wait_for(failing, 2));
+    auto late = co_await as_result(wait_for(AnyTask(create_task(after(9, 1))), 0));
+
+    EXPECT_EQ(task.result(), 1);
+    EXPECT_EQ(describe(failed.error()), "RuntimeError('x')");
+    EXPECT_EQ(describe(late.error()), "TimeoutError()");
 }
 
 }  // namespace

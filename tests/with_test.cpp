@@ -165,6 +165,44 @@ ASYNC_TEST(With, gives_what_only_moves) {
     EXPECT_EQ(*result, 3);
 }
 
+ASYNC_TEST(With, keeps_references) {
+    Trace trace;
+    int object = 3;
+    auto body = [&object]() -> Coroutine<int&> { co_return object; };
+    auto plain = [&object]() -> int& { return object; };
+
+    int& of_coroutine = co_await with(Resource(trace), body);
+    int& of_function = co_await with(Resource(trace), plain);
+
+    EXPECT_EQ(&of_coroutine, &object);
+    EXPECT_EQ(&of_function, &object);
+}
+
+ASYNC_TEST(With, gives_what_cannot_be_assigned) {
+    struct Fixed {
+        const std::string text;
+    };
+    Trace trace;
+    auto body = [] { return Fixed{"fixed"}; };
+
+    const Fixed result = co_await with(Resource(trace), body);
+
+    EXPECT_EQ(result.text, "fixed");
+}
+
+ASYNC_TEST(With, calls_no_body_with_what_was_not_entered) {
+    struct Plain {
+        void aenter() {}
+        bool aexit(const std::exception_ptr&) { return false; }
+    };
+    Plain resource;
+    auto body = [](auto&&... entered) { return sizeof...(entered); };
+
+    const std::size_t arguments = co_await with(resource, body);
+
+    EXPECT_EQ(arguments, 0U);
+}
+
 }  // namespace
 
 }  // namespace asyncio

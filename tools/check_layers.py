@@ -25,13 +25,15 @@ LAYERS = [
     lowlevel/operation lowlevel/proactor detail/handle timer_heap""",
     # 2 tasks
     """coroutines generators futures result tasks timeouts with lowlevel/waiter
-    detail/future_base detail/gather detail/outcome detail/shield detail/sleep detail/task
+    detail/error_or detail/future_base detail/gather detail/outcome detail/shield detail/sleep detail/task
     detail/task_base detail/wait exception_handler""",
     # 3 coordination
-    """taskgroups locks queues graph""",
+    """taskgroups locks queues graph
+    detail/acquire detail/event detail/lock detail/place detail/primitive detail/queue_awaiters
+    detail/queue_base detail/queue_storage detail/semaphore""",
     # 4 input and output
     """sockets transports protocols ssl subprocess signals files threads processes
-    detail/socket_operations addresses endpoints getaddrinfo loop_io""",
+    detail/socket_operations detail/work addresses endpoints getaddrinfo loop_io""",
     # 5 programs
     """runners streams servers detail/server_ref detail/start_server detail/stream_drain
     detail/stream_handle detail/stream_read detail/wait_closed open_connection socket_connection

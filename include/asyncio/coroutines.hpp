@@ -105,8 +105,9 @@ decltype(auto) get_awaiter(A&& awaitable) {
 }
 
 template <class A>
-concept Awaiter = requires(A& awaiter) {
+concept Awaiter = requires(A& awaiter, std::coroutine_handle<PromiseBase> coroutine) {
     { awaiter.await_ready() } -> std::convertible_to<bool>;
+    awaiter.await_suspend(coroutine);
     awaiter.await_resume();
 };
 
@@ -118,15 +119,37 @@ concept Awaitable = requires(A&& a) {
 
 /// What a leaf operation returns: so small that it is passed by value to await_transform, and
 /// takes no room in the frame beside the awaiter it makes.
+///
+/// It says so itself, by a member `static constexpr bool awaited_by_value = true`: then its awaiter
+/// must not refer to it, for it is gone when the task waits. (What does not say so is passed by
+/// reference, and is there until the await is over.)
 template <class A>
-concept Descriptor = std::is_trivially_copyable_v<A> && std::is_trivially_destructible_v<A> &&
-                     HasMemberCoAwait<A> && sizeof(A) <= 2 * sizeof(void*);
+concept Descriptor =
+    requires { requires A::awaited_by_value; } && std::is_trivially_copyable_v<A> &&
+    std::is_trivially_destructible_v<A> && HasMemberCoAwait<A> && sizeof(A) <= 2 * sizeof(void*);
+
+template <Awaitable A>
+using AwaiterOf = std::remove_reference_t<decltype(get_awaiter(std::declval<A>()))>;
 
 /// What co_await gives.
 template <Awaitable A>
-using AwaitResult =
-    decltype(std::declval<std::remove_reference_t<decltype(get_awaiter(std::declval<A>()))>&>()
-                 .await_resume());
+using AwaitResult = decltype(std::declval<AwaiterOf<A>&>().await_resume());
+
+/// The same as the result of a coroutine or in a Result: an lvalue stays one, an rvalue is kept.
+template <Awaitable A>
+using AwaitValue = std::conditional_t<std::is_lvalue_reference_v<AwaitResult<A>>, AwaitResult<A>,
+                                      std::remove_cvref_t<AwaitResult<A>>>;
+
+/// What await_suspend() may return. A task resumes its coroutines itself: what a handle told it to
+/// resume would run in the middle of it without its knowledge.
+template <class A, class Promise>
+consteval void check_await_suspend() {
+    using Returned =
+        decltype(std::declval<A&>().await_suspend(std::declval<std::coroutine_handle<Promise>>()));
+    static_assert(std::is_void_v<Returned> || std::is_same_v<Returned, bool>,
+                  "await_suspend() must return void or bool: a Coroutine cannot hand over to "
+                  "another coroutine");
+}
 
 template <class T>
 class PromiseReturn : public PromiseBase {
@@ -157,12 +180,14 @@ public:
         requires(!Descriptor<std::remove_cvref_t<A>>)
     decltype(auto) await_transform(A&& awaitable,
                                    std::source_location site = std::source_location::current()) {
+        check_await_suspend<AwaiterOf<A>, Promise>();
         this->site_ = site;
         return get_awaiter(static_cast<A&&>(awaitable));
     }
     template <Descriptor A>
     decltype(auto) await_transform(A awaitable,
                                    std::source_location site = std::source_location::current()) {
+        check_await_suspend<AwaiterOf<A>, Promise>();
         this->site_ = site;
         return get_awaiter(std::move(awaitable));
     }
@@ -275,12 +300,12 @@ inline constexpr bool is_coroutine<Coroutine<T>> = true;
 /// arguments live in the frame, so that a lambda's captures outlive its coroutine.
 template <class Fn, class... Args>
 auto invoke_coroutine(Fn fn, Args... args)
-    -> Coroutine<AwaitResult<std::invoke_result_t<Fn&, Args...>>> {
+    -> Coroutine<AwaitValue<std::invoke_result_t<Fn&, Args...>>> {
     co_return co_await fn(std::move(args)...);
 }
 
 template <class A>
-auto await_coroutine(A awaitable) -> Coroutine<AwaitResult<A>> {
+auto await_coroutine(A awaitable) -> Coroutine<AwaitValue<A>> {
     co_return co_await std::move(awaitable);
 }
 

@@ -156,8 +156,9 @@ public:
 
     /// Ends the loop for good; RuntimeError while it runs. No user's code runs but destructors:
     /// started operations are aborted and their completions awaited, tasks that are still pending
-    /// are reported to the exception handler and their frames destroyed, innermost first.
-    /// (Runner cancels and awaits the tasks before.)
+    /// are reported to the exception handler and their frames destroyed, innermost first. Calls in
+    /// threads that have not begun never are, with a warning; nobody waits for those that have.
+    /// (Runner cancels and awaits the tasks before, and waits for the default executor.)
     void close();
 
     /// The time on the loop's clock, read afresh.
@@ -243,17 +244,22 @@ public:
     template <class Fn, class... Args>
     auto run_in_executor(Executor* executor, Fn&& fn, Args&&... args);
 
-    /// What run_in_executor(nullptr, ...) and to_thread() use from now on.
-    void set_default_executor(std::shared_ptr<Executor> executor) noexcept {
-        default_executor_ = std::move(executor);
-    }
+    /// What run_in_executor(nullptr, ...) and to_thread() use from now on; null: one that is made
+    /// when needed. The loop shuts it down when it is closed, and never waits for it: one that the
+    /// loop alone has is detached when the loop drops it, as the one before is now.
+    void set_default_executor(std::shared_ptr<Executor> executor);
     [[nodiscard]] const std::shared_ptr<Executor>& default_executor() const noexcept {
         return default_executor_;
     }
 
     /// Waits until the default executor's threads have ended, at most for `limit`; then it is left
-    /// to itself, with a warning. No work is taken afterwards.
+    /// to itself, with a warning. No work is taken afterwards. Throws what the executor throws.
     Coroutine<void> shutdown_default_executor(std::optional<Duration> limit = std::nullopt);
+
+    /// A few threads, made when first needed, for what asks for names: calls that hang in the
+    /// default executor would otherwise hold up every connection. close() does not wait for them,
+    /// so jobs must keep alive what they use. RuntimeError if the loop is closed.
+    [[nodiscard]] Executor& resolver_executor();
 
     // ---- errors
 
@@ -301,6 +307,10 @@ public:
 
     [[nodiscard]] lowlevel::Proactor& proactor() noexcept { return *proactor_; }
 
+    /// Its number among all loops of the process, from 1. Tells a loop from a later one that lies
+    /// at the same address.
+    [[nodiscard]] std::uint64_t serial() const noexcept { return serial_; }
+
     /// What is told when the loop closes: a few, one of each module that has something open. Added
     /// to while the loop is not closed.
     [[nodiscard]] lowlevel::LoopResourceList& resources() noexcept { return resources_; }
@@ -344,6 +354,7 @@ private:
     void drop_pending_tasks() noexcept;
     void drop_gathers() noexcept;
     void drop_work() noexcept;
+    void drop_executors() noexcept;
     void drop_callbacks(lowlevel::CallbackList& callbacks) noexcept;
 
     std::unique_ptr<lowlevel::Proactor> proactor_;
@@ -361,6 +372,7 @@ private:
     bool closed_ = false;
     bool closing_ = false;  // in close(): what is scheduled now is dropped at its end
     bool debug_ = false;
+    const std::uint64_t serial_;
 
     lowlevel::Inbox inbox_;            // what other threads posted
     std::atomic<bool> asleep_{false};  // waits in poll(), or is about to
@@ -371,6 +383,7 @@ private:
     std::shared_ptr<detail::LoopGate> gate_;              // the way back from there
     lowlevel::LoopResourceList resources_;
     std::shared_ptr<Executor> default_executor_;
+    std::shared_ptr<Executor> resolver_executor_;
     bool default_executor_shut_down_ = false;
     std::shared_ptr<const ExceptionHandler> exception_handler_;  // shared with a call under way
 };

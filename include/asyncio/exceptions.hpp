@@ -269,7 +269,7 @@ private:
 /// Several errors at once, which may be groups themselves: what a TaskGroup throws.
 class ExceptionGroup : public std::exception {
 public:
-    /// Throws std::invalid_argument if there are no exceptions.
+    /// Throws std::invalid_argument if there are no exceptions, or one of them is null.
     ExceptionGroup(std::string message, std::vector<std::exception_ptr> exceptions);
     ~ExceptionGroup() override;
 

@@ -16,13 +16,27 @@
 
 namespace asyncio {
 
+namespace detail {
+
+[[noreturn]] void raise_empty_future();
+
+class FutureEndAwaiter;
+
+}  // namespace detail
+
 /// Any future or task, without the type of its result. Cheap to copy, empty by default (false);
 /// compares and hashes by identity, with Future, Task and AnyTask too. Dropping a handle drops
 /// nothing else: a pending task belongs to its loop.
 ///
+/// It can be awaited and gathered as if it were a Future<>: that gives nothing, or throws what the
+/// future threw. Its value stays where it is.
+///
+/// Errors: RuntimeError wherever the handle is empty.
 /// Threads: belongs to its loop's thread, as every future and task does.
 class AnyFuture {
 public:
+    using value_type = void;
+
     AnyFuture() = default;
     AnyFuture(const AnyFuture& other) noexcept : base_(other.base_) {
         if (base_ != nullptr) {
@@ -52,6 +66,15 @@ public:
     /// The exception, null if there is none; the CancelledError is thrown if it was cancelled,
     /// InvalidStateError("Exception is not set.") if it is not done.
     std::exception_ptr exception() const { return base().exception(); }
+
+    /// Throws what it ended with, if that is no value; InvalidStateError if it is not done.
+    void result() const {
+        base().retrieve();
+        if (base().outcome().error != nullptr) {
+            std::rethrow_exception(base().outcome().error);
+        }
+    }
+    detail::FutureEndAwaiter operator co_await() const;
 
     /// Asks for the end; false if it is done already. A plain future is cancelled at once; a task
     /// gets a CancelledError with this message at its await, and may refuse it.
@@ -83,7 +106,7 @@ protected:
 
     detail::FutureBase& base() const {
         if (base_ == nullptr) {
-            detail::raise_runtime_error("this handle of a future is empty");
+            detail::raise_empty_future();
         }
         return *base_;
     }
@@ -149,6 +172,23 @@ private:
     FutureBase* future_;
 };
 
+/// Of a future whose type is not known: gives nothing.
+class [[nodiscard]] FutureEndAwaiter final : public FutureWaiter {
+public:
+    using FutureWaiter::FutureWaiter;
+
+    void await_resume() {
+        check();
+        if (future().outcome().error != nullptr) {
+            std::rethrow_exception(future().outcome().error);
+        }
+    }
+    Result<void> await_result() {
+        std::exception_ptr error = check_without_throw();
+        return error != nullptr ? Result<void>(std::move(error)) : Result<void>(std::in_place);
+    }
+};
+
 template <class T>
 class [[nodiscard]] FutureAwaiter final : public FutureWaiter {
 public:
@@ -162,11 +202,16 @@ public:
         if (std::exception_ptr error = check_without_throw()) {
             return Result<T>(std::move(error));
         }
-        return Result<T>::of([this] { return static_cast<Outcome<T>&>(future().outcome()).get(); });
+        return Result<T>::of(
+            [this]() -> T { return static_cast<Outcome<T>&>(future().outcome()).get(); });
     }
 };
 
 }  // namespace detail
+
+inline detail::FutureEndAwaiter AnyFuture::operator co_await() const {
+    return detail::FutureEndAwaiter(base());
+}
 
 /// A result that somebody will set; a shared handle.
 ///

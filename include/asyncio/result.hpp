@@ -1,107 +1,181 @@
 // result.hpp - Result<T>, and as_result(): the outcome of an await as a value.
 //
 // Python needs neither: it can await in `except` and `finally`. C++ cannot await in a catch
-// handler. SPDX-License-Identifier: MIT
+// handler.
+// SPDX-License-Identifier: MIT
 #pragma once
 
 #include <asyncio/coroutines.hpp>
 
 #include <exception>
+#include <memory>
+#include <new>
 #include <optional>
 #include <type_traits>
 #include <utility>
-#include <variant>
 
 namespace asyncio {
 
-/// A value or an exception. Copyable where T is.
+namespace detail {
+
+/// A Result that is still to be assigned.
+struct NoOutcome {
+    explicit NoOutcome() = default;
+};
+
+/// The part of a Result that does not depend on its type.
+class ResultBase {
+public:
+    /// Null on success.
+    [[nodiscard]] const std::exception_ptr& error() const noexcept { return error_; }
+    /// Did it end with CancelledError?
+    [[nodiscard]] bool cancelled() const noexcept { return is_cancelled_error(error_); }
+
+protected:
+    ResultBase() = default;
+    explicit ResultBase(std::exception_ptr error) : error_(std::move(error)) {
+        if (error_ == nullptr) {
+            throw TypeError("a Result without a value needs an exception");
+        }
+    }
+
+    [[noreturn]] void raise() const {
+        if (error_ == nullptr) {
+            raise_invalid_state("Result has been moved out already.");
+        }
+        std::rethrow_exception(error_);
+    }
+
+    std::exception_ptr error_;
+};
+
+}  // namespace detail
+
+/// A value, which may be a reference, or an exception. Copyable where T is.
 template <class T = void>
-class [[nodiscard]] Result {
+class [[nodiscard]] Result : public detail::ResultBase {
+    static constexpr bool is_reference = std::is_lvalue_reference_v<T>;
+    static constexpr bool is_copyable = detail::is_copyable<T>;
+
 public:
     using value_type = T;
 
-    explicit Result(std::exception_ptr error) noexcept : error_(std::move(error)) {}
+    /// `error` must not be null: TypeError.
+    explicit Result(std::exception_ptr error) : ResultBase(std::move(error)) {}
     template <class U>
-        requires(!std::is_void_v<T> && std::is_constructible_v<T, U> &&
-                 !std::is_same_v<std::remove_cvref_t<U>, Result>)
+        requires(!is_reference && std::is_constructible_v<T, U>)
     explicit Result(std::in_place_t, U&& value) : value_(std::in_place, std::forward<U>(value)) {}
-    explicit Result(std::in_place_t)
-        requires std::is_void_v<T>
-        : value_(std::in_place) {}
+    template <class U>
+        requires(is_reference && std::is_convertible_v<U*, std::remove_reference_t<T>*>)
+    explicit Result(std::in_place_t, U& object) noexcept : value_(std::addressof(object)) {}
+    explicit Result(detail::NoOutcome) noexcept {}
+
+    Result(const Result&)
+        requires(is_copyable)
+    = default;
+    Result(Result&&) = default;
+    Result& operator=(Result other) {  // also of a T that cannot be assigned
+        value_.reset();
+        error_ = std::move(other.error_);
+        if (other.value_.has_value()) {
+            value_.emplace(std::move(*other.value_));
+        }
+        return *this;
+    }
+    ~Result() = default;
 
     /// What `fn` returns, or throws.
     template <class Fn>
     static Result of(Fn&& fn) noexcept {
         try {
-            if constexpr (std::is_void_v<T>) {
-                fn();
-                return Result(std::in_place);
-            } else {
-                return Result(std::in_place, fn());
-            }
+            return Result(std::in_place, fn());
         } catch (...) {
             return Result(std::current_exception());
         }
     }
 
-    [[nodiscard]] bool has_value() const noexcept { return error_ == nullptr; }
+    [[nodiscard]] bool has_value() const noexcept { return value_.has_value(); }
     explicit operator bool() const noexcept { return has_value(); }
-    /// Null on success.
-    [[nodiscard]] const std::exception_ptr& error() const noexcept { return error_; }
-    /// Did it end with CancelledError?
-    [[nodiscard]] bool cancelled() const noexcept { return detail::is_cancelled_error(error_); }
 
-    /// The value; throws the error if there is none.
+    /// The value, moved out if it cannot be copied; throws the error if there is none.
     T get() const&
-        requires(std::is_void_v<T> || std::is_copy_constructible_v<T>)
-    {
-        if (error_ != nullptr) {
-            std::rethrow_exception(error_);
-        }
-        if constexpr (!std::is_void_v<T>) {
-            return *value_;
-        }
-    }
-    T get() && requires(!std::is_void_v<T>) { return std::move(value()); } T get() &
-                   requires(!std::is_void_v<T> && !std::is_copy_constructible_v<T>) {
-                       return std::move(value());
-                   } auto& value()
-                       requires(!std::is_void_v<T>)
-    {
-        throw_error();
-        return *value_;
-    }
-    const auto& value() const
-        requires(!std::is_void_v<T>)
-    {
-        throw_error();
-        return *value_;
-    }
-    auto& operator*()
-        requires(!std::is_void_v<T>)
+        requires(is_copyable)
     {
         return value();
     }
-    const auto& operator*() const
-        requires(!std::is_void_v<T>)
-    {
-        return value();
+    T get() & {
+        if constexpr (is_copyable) {
+            return value();
+        } else {
+            return std::move(value());
+        }
     }
-    auto* operator->()
-        requires(!std::is_void_v<T>)
-    {
-        return &value();
+    T get() && { return static_cast<T&&>(value()); }
+
+    /// The value itself; throws the error if there is none.
+    std::add_lvalue_reference_t<T> value() {
+        check();
+        return object(value_);
+    }
+    std::add_lvalue_reference_t<const T> value() const {
+        check();
+        return object(value_);
+    }
+    std::add_lvalue_reference_t<T> operator*() { return value(); }
+    std::add_lvalue_reference_t<const T> operator*() const { return value(); }
+    auto* operator->() { return std::addressof(value()); }
+    auto* operator->() const { return std::addressof(value()); }
+
+private:
+    using Stored = std::conditional_t<is_reference, std::remove_reference_t<T>*, T>;
+
+    void check() const {
+        if (!value_.has_value()) {
+            raise();
+        }
+    }
+    static auto& object(auto& stored) noexcept {
+        if constexpr (is_reference) {
+            return **stored;
+        } else {
+            return *stored;
+        }
+    }
+
+    std::optional<Stored> value_;
+};
+
+template <>
+class [[nodiscard]] Result<void> : public detail::ResultBase {
+public:
+    using value_type = void;
+
+    /// `error` must not be null: TypeError.
+    explicit Result(std::exception_ptr error) : ResultBase(std::move(error)) {}
+    explicit Result(std::in_place_t) noexcept : has_value_(true) {}
+    explicit Result(detail::NoOutcome) noexcept {}
+
+    template <class Fn>
+    static Result of(Fn&& fn) noexcept {
+        try {
+            fn();
+            return Result(std::in_place);
+        } catch (...) {
+            return Result(std::current_exception());
+        }
+    }
+
+    [[nodiscard]] bool has_value() const noexcept { return has_value_; }
+    explicit operator bool() const noexcept { return has_value_; }
+    /// Throws the error if there is one.
+    void get() const {
+        if (!has_value_) {
+            raise();
+        }
     }
 
 private:
-    void throw_error() const {
-        if (error_ != nullptr) {
-            std::rethrow_exception(error_);
-        }
-    }
-
-    std::exception_ptr error_;
-    std::optional<detail::NotVoid<T>> value_;
+    bool has_value_ = false;
 };
 
 namespace detail {
@@ -113,51 +187,96 @@ concept ResultAwaiter = requires(A& awaiter) { awaiter.await_result(); };
 template <class A>
 class [[nodiscard]] AsResult {
     using InnerAwaiter = decltype(get_awaiter(std::declval<A>()));
-    using Value = std::remove_cvref_t<AwaitResult<A>>;
+    using Inner = std::remove_reference_t<InnerAwaiter>;
+    using Value = AwaitValue<A>;
+    static constexpr bool is_elsewhere = std::is_reference_v<InnerAwaiter>;
 
 public:
-    explicit AsResult(A&& awaitable) : inner_(get_awaiter(static_cast<A&&>(awaitable))) {}
+    explicit AsResult(A&& awaitable) {
+        try {
+            if constexpr (is_elsewhere) {
+                InnerAwaiter awaiter = get_awaiter(static_cast<A&&>(awaitable));
+                inner_ = std::addressof(awaiter);
+            } else {
+                ::new (static_cast<void*>(&inner_)) Inner(get_awaiter(static_cast<A&&>(awaitable)));
+            }
+        } catch (...) {
+            refused_ = std::current_exception();
+        }
+    }
     AsResult(const AsResult&) = delete;
     AsResult& operator=(const AsResult&) = delete;
+    ~AsResult() {
+        if (refused_ == nullptr) {
+            destroy_inner();
+        }
+    }
 
     bool await_ready() noexcept {
         try {
-            return inner_.await_ready();
+            return refused_ != nullptr || inner().await_ready();
         } catch (...) {
-            refused_ = std::current_exception();
+            refuse();
             return true;
         }
     }
     template <class P>
         requires std::derived_from<P, PromiseBase>
     bool await_suspend(std::coroutine_handle<P> coroutine) noexcept {
+        check_await_suspend<Inner, P>();
         try {
-            inner_.await_suspend(coroutine);
-            return true;
+            if constexpr (std::is_void_v<decltype(inner().await_suspend(coroutine))>) {
+                inner().await_suspend(coroutine);
+                return true;
+            } else {
+                return inner().await_suspend(coroutine);
+            }
         } catch (...) {
-            refused_ = std::current_exception();
+            refuse();
             return false;
         }
     }
     Result<Value> await_resume() {
         if (refused_ != nullptr) {
-            return Result<Value>(std::move(refused_));
+            return Result<Value>(refused_);
         }
-        if constexpr (ResultAwaiter<std::remove_reference_t<InnerAwaiter>>) {
-            return inner_.await_result();
+        if constexpr (ResultAwaiter<Inner>) {
+            return inner().await_result();
         } else {
-            return Result<Value>::of([this]() -> Value { return inner_.await_resume(); });
+            return Result<Value>::of([this]() -> Value { return inner().await_resume(); });
         }
     }
 
 private:
-    InnerAwaiter inner_;
+    Inner& inner() noexcept {
+        if constexpr (is_elsewhere) {
+            return *inner_;
+        } else {
+            return inner_;
+        }
+    }
+    void destroy_inner() noexcept {
+        if constexpr (!is_elsewhere) {
+            inner_.Inner::~Inner();  // qualified: it is an Inner, virtual or not
+        }
+    }
+    void refuse() noexcept {
+        refused_ = std::current_exception();
+        destroy_inner();
+    }
+
+    union {
+        std::conditional_t<is_elsewhere, Inner*, Inner> inner_;  // not there if it refused
+    };
     std::exception_ptr refused_;  // what it threw instead of waiting
 };
 
+/// As the awaitable, it is passed by value or by reference.
 template <class A>
 class [[nodiscard]] AsResultOf {
 public:
+    static constexpr bool awaited_by_value = Descriptor<A>;
+
     explicit AsResultOf(A awaitable) : awaitable_(std::move(awaitable)) {}
     AsResult<A> operator co_await() && { return AsResult<A>(std::move(awaitable_)); }
 
@@ -167,7 +286,8 @@ private:
 
 }  // namespace detail
 
-/// Awaits `awaitable` and gives a Result: never throws. What Python writes as try/finally with an
+/// Awaits `awaitable` and gives a Result; the await never throws. A result that is an lvalue
+/// reference stays one. What Python writes as try/finally with an
 /// await in the cleanup:
 ///
 ///     auto result = co_await as_result(work());

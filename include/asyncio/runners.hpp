@@ -40,7 +40,7 @@ public:
 
     /// Runs `main`, an awaitable or a callable that gives one, to its end; its result.
     template <detail::TaskSource A>
-    auto run(A&& main) {
+    decltype(auto) run(A&& main) {
         using T = detail::CoroutineResult<A>;
         EventLoop& loop = begin();
         const Task<T> task = loop.create_task(detail::as_coroutine(std::forward<A>(main)));
@@ -78,11 +78,11 @@ void check_no_running_loop();
 ///
 ///     int main() { return asyncio::run(amain()); }
 template <detail::TaskSource A>
-auto run(A&& main, RunOptions options = {}) {
+decltype(auto) run(A&& main, RunOptions options = {}) {
     using T = detail::CoroutineResult<A>;
     detail::check_no_running_loop();
     Runner runner(options);
-    auto result = Result<T>::of([&] { return runner.run(std::forward<A>(main)); });
+    auto result = Result<T>::of([&]() -> T { return runner.run(std::forward<A>(main)); });
     runner.close();
     return std::move(result).get();
 }
@@ -90,7 +90,7 @@ auto run(A&& main, RunOptions options = {}) {
 template <class Fn, class First, class... Args>
     requires(!std::is_same_v<std::remove_cvref_t<First>, RunOptions> &&
              detail::AsyncCallable<Fn, First, Args...>)
-auto run(Fn&& fn, First&& first, Args&&... args) {
+decltype(auto) run(Fn&& fn, First&& first, Args&&... args) {
     return run(
         detail::invoke_coroutine<std::decay_t<Fn>, std::decay_t<First>, std::decay_t<Args>...>(
             std::forward<Fn>(fn), std::forward<First>(first), std::forward<Args>(args)...));

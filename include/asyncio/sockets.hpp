@@ -185,7 +185,7 @@ struct AddressInfoOptions {
 static_assert(std::is_trivially_destructible_v<AddressInfoOptions>);
 
 /// The addresses of `host`, in the order in which to try them. A numeric address is only converted;
-/// a name is looked up in a thread of the loop's default executor. A null view for `host` stands
+/// a name is looked up in a thread of the loop's resolver_executor(). A null view for `host` stands
 /// for this machine, or for all interfaces where flags has AI_PASSIVE.
 ///
 /// Cancellation: the lookup goes on and its result is dropped.

@@ -32,16 +32,6 @@ struct Entered {
 template <class R>
 using EnteredValue = typename Entered<R>::type;
 
-/// A body is called with the entered value, or without.
-template <class Body, class Value>
-decltype(auto) call_body(Body& body, Value& entered) {
-    if constexpr (std::is_invocable_v<Body&, decltype(entered.get())>) {
-        return body(entered.get());
-    } else {
-        return body();
-    }
-}
-
 template <class T>
 struct EnteredHolder {
     explicit EnteredHolder(T&& value) : value_(std::forward<T>(value)) {}
@@ -54,13 +44,24 @@ struct EnteredHolder<T&> {
     T& get() noexcept { return value_; }
     T& value_;
 };
-/// Nothing was entered: `get()` gives what no body takes.
-struct EnteredNothing {
-    struct Nothing {
-        Nothing() = delete;
-    };
-    Nothing& get() noexcept;
-};
+struct EnteredNothing {};
+
+/// A body is called with the entered value, or without.
+template <class Body, class T>
+decltype(auto) call_body(Body& body, EnteredHolder<T>& entered) {
+    if constexpr (std::is_invocable_v<Body&, decltype(entered.get())>) {
+        return body(entered.get());
+    } else {
+        return body();
+    }
+}
+template <class Body>
+decltype(auto) call_body(Body& body, EnteredNothing&) {
+    static_assert(std::is_invocable_v<Body&>,
+                  "entering this resource gives nothing: the body takes no argument");
+    return body();
+}
+
 template <class R>
 using EnteredOf = std::conditional_t<
     std::is_void_v<EnteredValue<R>>, EnteredNothing,
@@ -71,11 +72,11 @@ using BodyReturn = decltype(call_body(std::declval<Body&>(), std::declval<Entere
 
 template <class T>
 struct BodyResultOf {
-    using type = std::remove_cvref_t<T>;
+    using type = std::conditional_t<std::is_lvalue_reference_v<T>, T, std::remove_cvref_t<T>>;
 };
 template <Awaitable T>
 struct BodyResultOf<T> {
-    using type = std::remove_cvref_t<AwaitResult<T>>;
+    using type = AwaitValue<T>;
 };
 template <class R, class Body>
 using BodyResult = typename BodyResultOf<BodyReturn<R, Body>>::type;
@@ -106,7 +107,7 @@ auto with_resource(Held held, Body body)
     using R = std::remove_reference_t<Held>;
     using T = BodyResult<R, Body>;
     R& resource = held;
-    Result<T> result{std::exception_ptr()};
+    Result<T> result{NoOutcome()};
     if constexpr (std::is_void_v<EnteredValue<R>>) {
         if constexpr (Awaitable<typename Entered<R>::Returned>) {
             co_await resource.aenter();
@@ -137,7 +138,7 @@ auto with_resource(Held held, Body body)
 }  // namespace detail
 
 /// Enters `resource`, runs `body`, and awaits the exit, whatever happened. What `body` gives is
-/// what the await gives.
+/// what the await gives; a reference must be to something that outlives the resource.
 ///
 ///     co_await with(lock, [&]() -> Coroutine<> { co_await work(); });
 ///

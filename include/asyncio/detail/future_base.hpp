@@ -96,7 +96,8 @@ public:
     [[nodiscard]] bool ended_cancelled() noexcept {
         return cancelled() || (done() && is_cancelled_error(outcome().error));
     }
-    /// The CancelledError of a cancelled future: the one that ended it, the first time.
+    /// The CancelledError of a cancelled future: the one that ended it, the first time. Of any
+    /// other it is a new one without a message.
     [[nodiscard]] std::exception_ptr make_cancelled_error();
     [[nodiscard]] CancelMessage cancel_message() const noexcept;
 

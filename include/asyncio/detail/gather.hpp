@@ -5,7 +5,8 @@
 
 #include <asyncio/detail/task.hpp>
 
-#include <array>
+#include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <tuple>
@@ -44,6 +45,10 @@ class GatherBase : public FutureBase, public lowlevel::ListHook<AllGathers> {
 public:
     bool cancel(CancelMessage message) override;
 
+    /// Does cancel() go through its children? Whoever is asked then, and waits for it, closes a
+    /// circle.
+    [[nodiscard]] bool is_being_cancelled() const noexcept { return being_cancelled_; }
+
     /// The gathering that `callback`, in the list of a child, belongs to; null if it is another's.
     static GatherBase* of(const lowlevel::Callback& callback) noexcept;
 
@@ -64,6 +69,9 @@ protected:
 private:
     friend class GatherNode;
     friend class asyncio::EventLoop;
+    class Cancellation;
+
+    [[nodiscard]] bool can_cancel() const noexcept;
     void on_child_done(FutureBase& child);
     void detach() noexcept;
     void last_done() noexcept;
@@ -72,17 +80,20 @@ private:
     std::unique_ptr<GatherNode[]> nodes_;  // one for each different child
     std::size_t nodes_size_ = 0;
     std::size_t unfinished_ = 0;
+    GatherBase* cancelled_before_ = nullptr;  // of those that are being cancelled
+    std::size_t next_to_cancel_ = 0;
     bool return_exceptions_;
     bool cancel_requested_ = false;
+    bool being_cancelled_ = false;
 };
 
 /// A child's result: moved out if nobody else can ask for it, otherwise copied.
 template <class T>
 NotVoid<T> collect_value(FutureBase& child, bool sole) {
-    auto& outcome = static_cast<Outcome<T>&>(child.outcome());
     if constexpr (std::is_void_v<T>) {
-        return {};
+        return {};  // of an AnyFuture, too, whatever it has
     } else {
+        auto& outcome = static_cast<Outcome<T>&>(child.outcome());
         return sole ? outcome.take() : outcome.get();
     }
 }
@@ -150,9 +161,15 @@ private:
     }
 };
 
+/// In a vector, which cannot have references.
 template <bool exceptions, class T>
-class GatherVector final : public GatherOf<std::vector<Gathered<exceptions, T>>> {
-    using Base = GatherOf<std::vector<Gathered<exceptions, T>>>;
+using GatheredElement =
+    std::conditional_t<std::is_reference_v<Gathered<exceptions, T>>,
+                       std::reference_wrapper<std::remove_reference_t<T>>, Gathered<exceptions, T>>;
+
+template <bool exceptions, class T>
+class GatherVector final : public GatherOf<std::vector<GatheredElement<exceptions, T>>> {
+    using Base = GatherOf<std::vector<GatheredElement<exceptions, T>>>;
 
 public:
     static GatherVector* make(EventLoop& loop, std::vector<AnyFuture> children) {
@@ -165,7 +182,7 @@ private:
     using Base::Base;
     void dispose() noexcept override { delete this; }
     void collect() override {
-        std::vector<Gathered<exceptions, T>> results;
+        std::vector<GatheredElement<exceptions, T>> results;
         results.reserve(this->size());
         for (std::size_t index = 0; index < this->size(); ++index) {
             FutureBase& child = this->child(index);
@@ -219,7 +236,7 @@ auto gather_vector(std::vector<A> awaitables) {
     for (A& awaitable : awaitables) {
         children.push_back(ensure_future_on(loop, std::move(awaitable)));
     }
-    return Future<std::vector<Gathered<exceptions, GatherResult<A>>>>::take_over(
+    return Future<std::vector<GatheredElement<exceptions, GatherResult<A>>>>::take_over(
         Gathering::make(loop, std::move(children)));
 }
 
@@ -229,7 +246,8 @@ concept Gatherable = std::is_base_of_v<AnyFuture, std::remove_cvref_t<A>> || Tas
 }  // namespace detail
 
 /// Runs the awaitables concurrently (coroutines become tasks at once, in order) and gives their
-/// results in the order of the arguments: a tuple, with std::monostate for void.
+/// results in the order of the arguments: a tuple, with std::monostate for void; references stay
+/// references.
 ///
 ///     auto [a, b] = co_await gather(first(), second());
 ///
@@ -247,7 +265,8 @@ template <detail::Gatherable... A>
     return detail::gather_tuple<true>(std::forward<A>(awaitables)...);
 }
 
-/// The same of awaitables of one kind: a vector of their results.
+/// The same of awaitables of one kind: a vector of their results (of std::monostate for void and
+/// for AnyFuture and AnyTask, of std::reference_wrapper<T> for a T&).
 template <detail::Gatherable A>
 [[nodiscard]] auto gather(std::vector<A> awaitables) {
     return detail::gather_vector<false>(std::move(awaitables));

@@ -5,10 +5,14 @@
 
 #include <asyncio/exceptions.hpp>
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <memory>
 #include <new>
+#include <optional>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -16,6 +20,77 @@
 namespace asyncio::detail {
 
 class PromiseBase;
+
+template <class... T>
+struct TypeList {};
+
+/// What a T holds and copies with itself. Containers and their like have a copy constructor whether
+/// or not their elements have one; it does not compile then, and no trait tells.
+template <class T>
+struct Held {
+    using types = TypeList<>;
+};
+template <class T>
+    requires requires {
+        typename T::value_type;
+        typename T::allocator_type;
+    }
+struct Held<T> {
+    using types = TypeList<typename T::value_type>;
+};
+template <class T>
+    requires requires {
+        typename T::value_type;
+        typename T::container_type;
+    }
+struct Held<T> {
+    using types = TypeList<typename T::value_type>;
+};
+template <class T, std::size_t size>
+struct Held<std::array<T, size>> {
+    using types = TypeList<T>;
+};
+template <class A, class B>
+struct Held<std::pair<A, B>> {
+    using types = TypeList<A, B>;
+};
+template <class... T>
+struct Held<std::tuple<T...>> {
+    using types = TypeList<T...>;
+};
+template <class T>
+struct Held<std::optional<T>> {
+    using types = TypeList<T>;
+};
+template <class... T>
+struct Held<std::variant<T...>> {
+    using types = TypeList<T...>;
+};
+
+template <class T, class... Outer>
+constexpr bool can_be_copied();
+
+template <class... T, class... Outer>
+constexpr bool all_can_be_copied(TypeList<T...>, TypeList<Outer...>) {
+    return (can_be_copied<std::remove_cv_t<T>, Outer...>() && ...);
+}
+
+/// `Outer` are the types that hold a T: one that holds itself ends there.
+template <class T, class... Outer>
+constexpr bool can_be_copied() {
+    if constexpr (std::is_reference_v<T> || (std::is_same_v<T, Outer> || ...)) {
+        return true;
+    } else if constexpr (std::is_copy_constructible_v<T>) {
+        return all_can_be_copied(typename Held<T>::types(), TypeList<T, Outer...>());
+    } else {
+        return false;
+    }
+}
+
+/// Can a T be copied, and what it holds as well? A class of one's own that has a container of what
+/// only moves as a member must say itself that it cannot: by a deleted copy constructor.
+template <class T>
+inline constexpr bool is_copyable = can_be_copied<std::remove_cv_t<T>>();
 
 /// What is known of a result without its type. The awaiting coroutine is noted here and not in the
 /// promise of the awaited one, because a task, which has none, has a slot as well: each frame is
@@ -65,7 +140,7 @@ public:
 
     /// A copy where T can be copied; otherwise the value itself, once.
     T get() {
-        if constexpr (std::is_copy_constructible_v<T>) {
+        if constexpr (is_copyable<T>) {
             if (error != nullptr) {
                 std::rethrow_exception(error);
             }

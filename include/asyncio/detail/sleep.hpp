@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <asyncio/detail/error_or.hpp>
 #include <asyncio/lowlevel/waiter.hpp>
 
 #include <type_traits>
@@ -47,8 +48,7 @@ public:
     using SleepWaiter::SleepWaiter;
     void await_resume() const { thread_state.task->throw_if_interrupted(); }
     Result<void> await_result() const {
-        std::exception_ptr error = thread_state.task->take_interrupt();
-        return error != nullptr ? Result<void>(std::move(error)) : Result<void>(std::in_place);
+        return error_or<void>(thread_state.task->take_interrupt());
     }
 };
 
@@ -67,6 +67,8 @@ private:
 
 class [[nodiscard]] Sleep {
 public:
+    static constexpr bool awaited_by_value = true;
+
     explicit Sleep(Duration delay) noexcept : delay_(delay) {}
     SleepAwaiter operator co_await() const noexcept { return SleepAwaiter(delay_); }
 
@@ -77,6 +79,8 @@ private:
 template <class T>
 class [[nodiscard]] SleepWith {
 public:
+    static constexpr bool awaited_by_value = true;
+
     SleepWith(Duration delay, T result) : delay_(delay), result_(std::move(result)) {}
     SleepAwaiterWith<T> operator co_await() && {
         return SleepAwaiterWith<T>(delay_, std::move(result_));

@@ -121,6 +121,8 @@ private:
 
 class [[nodiscard]] SockRecv {
 public:
+    static constexpr bool awaited_by_value = true;
+
     SockRecv(const SocketBase& socket, std::size_t n) noexcept : socket_(socket), n_(n) {}
     RecvAwaiter operator co_await() const { return {socket_, n_}; }
 
@@ -164,6 +166,8 @@ private:
 
 class [[nodiscard]] SockAccept {
 public:
+    static constexpr bool awaited_by_value = true;
+
     explicit SockAccept(const SocketBase& socket) noexcept : socket_(socket) {}
     AcceptAwaiter operator co_await() const { return AcceptAwaiter(socket_); }
 

@@ -18,8 +18,9 @@ class Waiter;
 
 namespace detail {
 
-/// A coroutine driven by the loop. Its Callback is in exactly one place: nowhere while it runs, in
-/// the ready list, or in the list of what it waits for.
+/// A coroutine driven by the loop. Its Callback is in one place at most: in the ready list, in the
+/// list of what it waits for, or among the timers. It is in none while it runs, nor while its
+/// awaiter is what is in a list: at a lock, a semaphore, a queue, or the kernel.
 ///
 /// cancel() follows CPython to the letter; the state it needs is two bits. `must_cancel_`: a
 /// CancelledError is to be thrown at the next step, and uncancel() may still take it back.
@@ -103,7 +104,7 @@ private:
     void destroy_root(PromiseBase& root) noexcept;
     [[noreturn]] void throw_interrupt();
 
-    lowlevel::Waiter* waiter_ = nullptr;  // what it waits in; null when it has been woken
+    lowlevel::Waiter* waiter_ = nullptr;  // what it waits in; null after wake(), and in a step
     PromiseBase* leaf_;                   // of the coroutines that await each other, the last
     std::uint64_t id_ : 44;               // its default name is Task-<id>
     std::uint64_t cancel_requests_ : 20 = 0;

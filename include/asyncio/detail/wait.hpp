@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <asyncio/detail/error_or.hpp>
 #include <asyncio/detail/task.hpp>
 #include <asyncio/timeouts.hpp>
 
@@ -56,8 +57,7 @@ public:
     }
     Result<void> await_result() {
         detach();
-        std::exception_ptr error = task_.take_interrupt();
-        return error != nullptr ? Result<void>(std::move(error)) : Result<void>(std::in_place);
+        return error_or<void>(task_.take_interrupt());
     }
 
     bool abort(TaskBase& task, CancelMessage message) noexcept override;
@@ -111,8 +111,7 @@ Coroutine<> cancel_and_wait(AnyFuture future);
 Coroutine<DoneAndPending> wait_for_some(std::vector<AnyFuture> futures, WaitOptions options);
 
 template <class A>
-auto wait_for_coroutine(A awaitable, std::optional<Duration> delay)
-    -> Coroutine<std::remove_cvref_t<AwaitResult<A>>> {
+auto wait_for_coroutine(A awaitable, std::optional<Duration> delay) -> Coroutine<AwaitValue<A>> {
     if (delay.has_value() && *delay <= Duration{}) {
         auto future = ensure_future(std::move(awaitable));
         if (future.done()) {
@@ -141,7 +140,8 @@ auto wait_for_coroutine(A awaitable, std::optional<Duration> delay)
 ///     FIRST_COMPLETED});
 ///
 /// Cancellation: ends the wait; the tasks go on.
-/// Errors: std::invalid_argument("Set of Tasks/Futures is empty.").
+/// Errors: std::invalid_argument("Set of Tasks/Futures is empty."); RuntimeError for an empty
+/// handle.
 template <class F>
     requires std::is_base_of_v<AnyFuture, F>
 Coroutine<DoneAndPending> wait(const std::vector<F>& futures, WaitOptions options = {}) {

@@ -20,7 +20,7 @@ class Callback : public ListHook<> {
 public:
     using Run = void (*)(Callback&);
 
-    explicit Callback(Run run) noexcept : run_(run) {}
+    explicit Callback(Run to_run) noexcept : run_(to_run) {}
 
     void run() { run_(*this); }
     /// What run() does: tells apart what kinds of callbacks wait in one list.
@@ -33,7 +33,7 @@ public:
 
 protected:
     ~Callback() = default;
-    void set_function(Run run) noexcept { run_ = run; }
+    void set_function(Run to_run) noexcept { run_ = to_run; }
 
 private:
     friend class TimerHeap;

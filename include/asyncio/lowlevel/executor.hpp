@@ -35,8 +35,14 @@ public:
     virtual void submit(lowlevel::Job& job) = 0;
 
     /// No more jobs. With `cancel_futures`, those that have not begun are abandoned. With `wait`,
-    /// returns when all that have begun are done. May be called again.
+    /// returns when all others are done, whoever called it before. May be called again, and by
+    /// several threads at once.
     virtual void shutdown(bool wait = true, bool cancel_futures = false) = 0;
+
+    /// The destructor shall not wait: what was submitted goes on, and nobody owns it. A loop calls
+    /// it when nobody but the loop has its default executor, and the loop drops that. Nothing need
+    /// be done where the destructor does not wait anyway.
+    virtual void detach() noexcept {}
 };
 
 }  // namespace asyncio

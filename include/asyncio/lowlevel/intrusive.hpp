@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <iterator>
 #include <type_traits>
@@ -135,6 +136,18 @@ public:
     void splice_front(List& other) noexcept {
         other.splice_back(*this);
         splice_back(other);
+    }
+
+    /// Takes everything out: for a list that does not outlive what is in it.
+    void clear() noexcept {
+        while (!empty()) {
+            pop_front();
+        }
+    }
+
+    /// Counts, in linear time.
+    [[nodiscard]] std::size_t size() const noexcept {
+        return static_cast<std::size_t>(std::distance(begin(), end()));
     }
 
     [[nodiscard]] iterator begin() const noexcept { return iterator(head_.next_); }

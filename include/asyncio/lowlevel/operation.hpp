@@ -65,7 +65,8 @@ struct Buffer {
 /// has that number by then: the loop lets a non-waiting poll() start it before it closes.
 class Operation : public Callback {
 public:
-    Operation(Run run, Opcode opcode, int fd) noexcept : Callback(run), opcode(opcode), fd(fd) {}
+    Operation(Run to_run, Opcode request, int descriptor) noexcept
+        : Callback(to_run), opcode(request), fd(descriptor) {}
 
     Opcode opcode;
     bool started = false;    ///< kept by the proactor: poll() has taken it, not yet completed it

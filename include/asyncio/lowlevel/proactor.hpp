@@ -67,8 +67,8 @@ public:
 protected:
     using Attempt = bool (*)(Proactor&, Operation&) noexcept;
 
-    /// `attempt` is null where queueing is the quick way.
-    explicit Proactor(Attempt attempt = nullptr) noexcept : attempt_(attempt) {}
+    /// `in_place` is null where queueing is the quick way.
+    explicit Proactor(Attempt in_place = nullptr) noexcept : attempt_(in_place) {}
 
 private:
     Attempt attempt_;

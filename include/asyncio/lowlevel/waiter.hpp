@@ -8,7 +8,10 @@
 #include <asyncio/detail/task_base.hpp>
 #include <asyncio/lowlevel/operation.hpp>
 
+#include <concepts>
 #include <coroutine>
+#include <cstddef>
+#include <cstdint>
 
 namespace asyncio::lowlevel {
 
@@ -25,7 +28,11 @@ using detail::TaskBase;
 /// A task that is cancelled while it is parked asks its waiter to abort. It answers true if it has
 /// seen to it that the task will run and find out (unlinked and interrupted, or passed on to
 /// whatever it waits for), false if it is too late: then CancelledError is thrown when the task
-/// runs. A task that has been woken has no waiter any more.
+/// runs.
+///
+/// TaskBase::wake() takes the waiter from the task, so that abort() is not asked any more. A task
+/// that was made ready in another way (by a future that is done, or in a queue) keeps its waiter
+/// until it runs: that one still is asked, and has to know that it is too late.
 class Waiter {
 public:
     virtual bool abort(TaskBase& task, CancelMessage message) noexcept = 0;
@@ -41,10 +48,18 @@ protected:
     ~Waiter() = default;
 };
 
-/// Tasks that wait for the same thing, first come first.
+/// Tasks that wait for the same thing, first come first. One that is destroyed while tasks wait in
+/// it leaves them to wait on, until they are cancelled. (So do the locks and the queues.)
 class WaitList {
 public:
+    WaitList() = default;
+    WaitList(const WaitList&) = delete;
+    WaitList& operator=(const WaitList&) = delete;
+    ~WaitList() { tasks_.clear(); }
+
     [[nodiscard]] bool empty() const noexcept { return tasks_.empty(); }
+    /// Counts, in linear time.
+    [[nodiscard]] std::size_t size() const noexcept { return tasks_.size(); }
     void park(TaskBase& task, Waiter& waiter) noexcept {
         task.park(waiter);
         tasks_.push_back(task);
@@ -70,12 +85,7 @@ private:
 /// A Waiter for tasks in a WaitList.
 class ListWaiter : public Waiter {
 public:
-    bool abort(TaskBase& task, CancelMessage message) noexcept override {
-        static_cast<Callback&>(task).unlink();
-        task.interrupt(message);
-        task.wake();
-        return true;
-    }
+    bool abort(TaskBase& task, CancelMessage message) noexcept override;
 
 protected:
     ~ListWaiter() = default;
@@ -89,8 +99,8 @@ protected:
 /// byte and no accepted connection is lost.
 class [[nodiscard]] OperationWaiter : public Waiter, public Operation {
 public:
-    OperationWaiter(EventLoop& loop, Opcode opcode, int fd) noexcept
-        : Operation(&complete, opcode, fd), loop_(loop) {}
+    OperationWaiter(EventLoop& loop, Opcode request, int descriptor) noexcept
+        : Operation(&complete, request, descriptor), loop_(loop) {}
     OperationWaiter(const OperationWaiter&) = delete;
     OperationWaiter& operator=(const OperationWaiter&) = delete;
 
