@@ -41,6 +41,7 @@ class TaskGroup {
 public:
     TaskGroup() = default;
     /// Only before it is entered: RuntimeError otherwise.
+    // NOLINTNEXTLINE(performance-noexcept-move-constructor): it throws on misuse
     TaskGroup(TaskGroup&& other);
     TaskGroup& operator=(TaskGroup&&) = delete;
     ~TaskGroup();

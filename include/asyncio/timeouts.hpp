@@ -26,6 +26,7 @@ public:
     /// nullopt: no limit, until reschedule().
     explicit Timeout(std::optional<TimePoint> when) noexcept : when_(when) {}
     /// Only before it is entered: RuntimeError otherwise.
+    // NOLINTNEXTLINE(performance-noexcept-move-constructor): it throws on misuse
     Timeout(Timeout&& other);
     Timeout& operator=(Timeout&&) = delete;
     ~Timeout() { disarm(); }
