@@ -240,23 +240,18 @@ void TaskBase::interrupt(CancelMessage message) noexcept {
     } catch (const std::bad_alloc&) {}  // the cancellation comes without its message
 }
 
-std::exception_ptr TaskBase::take_interrupt() {
-    if (!interrupted_) {
-        return nullptr;
-    }
+CancelledError TaskBase::take_cancelled_error() noexcept {
     interrupted_ = false;
-    const CancelMessage message = cancel_message();
-    return std::make_exception_ptr(message.has_value() ? CancelledError(std::string(*message))
-                                                       : CancelledError());
+    try {
+        const CancelMessage message = cancel_message();
+        return message.has_value() ? CancelledError(std::string(*message)) : CancelledError();
+    } catch (const std::bad_alloc&) {
+        return CancelledError();  // the cancellation comes without its message
+    }
 }
 
-void TaskBase::throw_interrupt() {
-    interrupted_ = false;
-    const CancelMessage message = cancel_message();
-    if (message.has_value()) {
-        throw CancelledError(std::string(*message));
-    }
-    throw CancelledError();
+std::exception_ptr TaskBase::take_interrupt() {
+    return interrupted_ ? std::make_exception_ptr(take_cancelled_error()) : nullptr;
 }
 
 // ----------------------------------------------------------------------------------- the end

@@ -50,10 +50,12 @@ public:
     void interrupt(CancelMessage message) noexcept;
 
     [[nodiscard]] bool interrupted() const noexcept { return interrupted_; }
-    /// Throws the CancelledError if the task is to be interrupted: in await_resume.
+    /// Throws the CancelledError if the task is to be interrupted: in await_resume. Thrown here, so
+    /// in the coroutine itself: each frame between a throw and its handler costs half a
+    /// microsecond.
     void throw_if_interrupted() {
-        if (interrupted_) {
-            throw_interrupt();
+        if (interrupted_) [[unlikely]] {
+            throw take_cancelled_error();
         }
     }
     /// The same, for those who do not throw; null if it is not to be interrupted.
@@ -102,7 +104,7 @@ private:
     TaskBase* deliver_cancel(CancelMessage message);
     void cancel_new_wait();
     void destroy_root(PromiseBase& root) noexcept;
-    [[noreturn]] void throw_interrupt();
+    [[nodiscard]] CancelledError take_cancelled_error() noexcept;
 
     lowlevel::Waiter* waiter_ = nullptr;  // what it waits in; null after wake(), and in a step
     PromiseBase* leaf_;                   // of the coroutines that await each other, the last
