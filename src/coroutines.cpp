@@ -1,9 +1,10 @@
-// coroutines.cpp - memory of coroutine frames.
+// coroutines.cpp - memory of coroutine frames; what is thrown for misuse of coroutines and results.
 //
 // SPDX-License-Identifier: MIT
 #include <asyncio/coroutines.hpp>
 
 #include <asyncio/detail/blocks.hpp>
+#include <asyncio/result.hpp>
 
 namespace asyncio::detail {
 
@@ -24,6 +25,17 @@ constinit thread_local KeptFrame* kept_frame = nullptr;
 
 void raise_awaited_again() {
     raise_runtime_error("cannot reuse already awaited coroutine");
+}
+
+void raise_no_outcome() {
+    throw TypeError("a Result without a value needs an exception");
+}
+
+void ResultBase::raise() const {
+    if (error_ == nullptr) {
+        raise_invalid_state("Result has been moved out already.");
+    }
+    std::rethrow_exception(error_);
 }
 
 }  // namespace asyncio::detail

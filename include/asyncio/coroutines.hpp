@@ -91,10 +91,21 @@ template <class A>
 concept HasFreeCoAwait =
     !HasMemberCoAwait<A> && requires(A&& a) { operator co_await(static_cast<A&&>(a)); };
 
+template <class A>
+consteval bool gives_awaiter_noexcept() {
+    if constexpr (HasMemberCoAwait<A>) {
+        return noexcept(std::declval<A>().operator co_await());
+    } else if constexpr (HasFreeCoAwait<A>) {
+        return noexcept(operator co_await(std::declval<A>()));
+    } else {
+        return true;
+    }
+}
+
 /// The awaiter of an awaitable: a prvalue where it is made by operator co_await, so that it is
 /// built in the frame and never moved; a reference to the awaitable itself otherwise.
 template <class A>
-decltype(auto) get_awaiter(A&& awaitable) {
+decltype(auto) get_awaiter(A&& awaitable) noexcept(gives_awaiter_noexcept<A>()) {
     if constexpr (HasMemberCoAwait<A>) {
         return static_cast<A&&>(awaitable).operator co_await();
     } else if constexpr (HasFreeCoAwait<A>) {

@@ -23,6 +23,8 @@ struct NoOutcome {
     explicit NoOutcome() = default;
 };
 
+[[noreturn]] void raise_no_outcome();
+
 /// The part of a Result that does not depend on its type.
 class ResultBase {
 public:
@@ -33,18 +35,13 @@ public:
 
 protected:
     ResultBase() = default;
-    explicit ResultBase(std::exception_ptr error) : error_(std::move(error)) {
+    explicit ResultBase(std::exception_ptr&& error) : error_(std::move(error)) {
         if (error_ == nullptr) {
-            throw TypeError("a Result without a value needs an exception");
+            raise_no_outcome();
         }
     }
 
-    [[noreturn]] void raise() const {
-        if (error_ == nullptr) {
-            raise_invalid_state("Result has been moved out already.");
-        }
-        std::rethrow_exception(error_);
-    }
+    [[noreturn]] void raise() const;
 
     std::exception_ptr error_;
 };
@@ -190,9 +187,11 @@ class [[nodiscard]] AsResult {
     using Inner = std::remove_reference_t<InnerAwaiter>;
     using Value = AwaitValue<A>;
     static constexpr bool is_elsewhere = std::is_reference_v<InnerAwaiter>;
+    // Then an awaiter that refused is not there: most of them need not be asked for that.
+    static constexpr bool may_be_missing = !noexcept(get_awaiter(std::declval<A>()));
 
 public:
-    explicit AsResult(A&& awaitable) {
+    explicit AsResult(A&& awaitable) noexcept {
         try {
             if constexpr (is_elsewhere) {
                 InnerAwaiter awaiter = get_awaiter(static_cast<A&&>(awaitable));
@@ -207,14 +206,14 @@ public:
     AsResult(const AsResult&) = delete;
     AsResult& operator=(const AsResult&) = delete;
     ~AsResult() {
-        if (refused_ == nullptr) {
+        if (!may_be_missing || refused_ == nullptr) {
             destroy_inner();
         }
     }
 
     bool await_ready() noexcept {
         try {
-            return refused_ != nullptr || inner().await_ready();
+            return (may_be_missing && refused_ != nullptr) || inner().await_ready();
         } catch (...) {
             refuse();
             return true;
@@ -238,7 +237,7 @@ public:
     }
     Result<Value> await_resume() {
         if (refused_ != nullptr) {
-            return Result<Value>(refused_);
+            return refusal();
         }
         if constexpr (ResultAwaiter<Inner>) {
             return inner().await_result();
@@ -260,13 +259,16 @@ private:
             inner_.Inner::~Inner();  // qualified: it is an Inner, virtual or not
         }
     }
+    [[gnu::noinline]] Result<Value> refusal() const { return Result<Value>(refused_); }
     void refuse() noexcept {
         refused_ = std::current_exception();
-        destroy_inner();
+        if constexpr (may_be_missing) {
+            destroy_inner();
+        }
     }
 
     union {
-        std::conditional_t<is_elsewhere, Inner*, Inner> inner_;  // not there if it refused
+        std::conditional_t<is_elsewhere, Inner*, Inner> inner_;
     };
     std::exception_ptr refused_;  // what it threw instead of waiting
 };
