@@ -3,6 +3,8 @@
 // SPDX-License-Identifier: MIT
 #include "loop_io.hpp"
 
+#include <asyncio/detail/socket_operations.hpp>
+
 #include <new>
 
 #include <unistd.h>
@@ -31,6 +33,17 @@ void LoopIO::loop_closing() noexcept {
     loop_ = nullptr;
     scratch_.reset();
     release();
+}
+
+void LoopIO::end_operations(int fd) noexcept {
+    const auto found = operations_.find(fd);
+    if (found == operations_.end()) {
+        return;
+    }
+    while (!found->second.empty()) {
+        found->second.pop_front().end();
+    }
+    operations_.erase(found);
 }
 
 void LoopIO::FreeScratch::operator()(char* memory) const noexcept {

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <unordered_map>
 
 namespace asyncio::detail {
 
@@ -36,9 +37,12 @@ public:
 
     /// A connection or a server: these are told of the end first, while the loop is still known.
     void add(lowlevel::LoopResource& resource) noexcept { resources_.push_back(resource); }
-    [[nodiscard]] lowlevel::List<SocketOperation, SocketOperations>& operations() noexcept {
-        return operations_;
-    }
+
+    using Operations = lowlevel::List<SocketOperation, SocketOperations>;
+    /// The raw operations that wait on a descriptor.
+    [[nodiscard]] Operations& operations(int fd) { return operations_[fd]; }
+    /// Ends these: the descriptor is about to be closed. Nothing else is looked at.
+    void end_operations(int fd) noexcept;
 
     /// Where whoever runs may receive without having a buffer of its own; what is in it is of no
     /// use after the next callback. As large as one receive of asyncio's.
@@ -61,7 +65,7 @@ private:
     EventLoop* loop_;
     std::size_t references_ = 1;  // the loop's
     lowlevel::LoopResourceList resources_;
-    lowlevel::List<SocketOperation, SocketOperations> operations_;  // raw ones that wait
+    std::unordered_map<int, Operations> operations_;  // of the descriptors that had any
     std::unique_ptr<char, FreeScratch> scratch_;
 };
 

@@ -137,15 +137,11 @@ Socket::Socket(AddressFamily family, SocketType type)
 Socket::Socket(int fd) : SocketBase(&detail::LoopIO::of(get_running_loop()), take_over(fd)) {}
 
 // An operation that is still in the loop's list of those to be started would meet whatever has this
-// number by then. Cancelled, it completes as those do that the proactor knows.
+// number by then, and so would one that has sent a part and is about to go on. Cancelled, they
+// complete as those do that the proactor knows.
 void Socket::end_operations() noexcept {
-    if (io_->loop() == nullptr) {
-        return;
-    }
-    for (detail::SocketOperation& waiting : io_->operations()) {
-        if (waiting.operation().fd == fd_) {
-            io_->loop()->cancel(waiting.operation());
-        }
+    if (io_->loop() != nullptr) {
+        io_->end_operations(fd_);
     }
 }
 
@@ -171,13 +167,18 @@ void Socket::bind(const Address& address) const {
     Operation operation(&run_nothing, Opcode::bind, fd_);
     SocketAddress raw = address.raw();
     operation.address = &raw;
-    detail::check(call(operation), "bind");
+    if (const std::int64_t result = call(operation); result < 0) {
+        detail::raise_os_error(static_cast<int>(-result), "bind to " + address.to_string());
+    }
 }
 
 void Socket::listen(int backlog) const {
     Operation operation(&run_nothing, Opcode::listen, fd_);
     operation.argument = backlog;
-    detail::check(call(operation), "listen");
+    if (const std::int64_t result = call(operation); result < 0) {
+        detail::raise_os_error(static_cast<int>(-result),
+                               fd_ < 0 ? "listen" : "listen on " + getsockname().to_string());
+    }
 }
 
 }  // namespace asyncio

@@ -250,6 +250,35 @@ ASYNC_TEST(Socket, reports_errors_of_the_system) {
     co_return;
 }
 
+static std::string doing(const std::exception_ptr& error) {
+    try {
+        std::rethrow_exception(error);
+    } catch (const OSError& e) {
+        return e.doing();
+    }
+}
+
+ASYNC_TEST(Socket, names_the_address_in_its_errors) {
+    const Socket listener = listening_socket();
+    const Address address = listener.getsockname();
+    const std::string text = address.to_string();
+    const Socket second(AddressFamily::ipv4);
+    const auto bound = Result<>::of([&] { second.bind(address); });
+    EXPECT_EQ(doing(bound.error()), "bind to " + text);
+    const Socket client(AddressFamily::ipv4);
+    co_await sock_connect(client, address);
+    const auto listening = Result<>::of([&] { client.listen(); });
+    EXPECT_EQ(doing(listening.error()), "listen on " + client.getsockname().to_string());
+
+    const auto accepted = co_await as_result(sock_accept(second));
+    EXPECT_EQ(doing(accepted.error()), "accept on 0.0.0.0:0");
+    client.shutdown(SHUT_WR);
+    const auto sent = co_await as_result(sock_sendall(client, "x"));
+    EXPECT_EQ(doing(sent.error()), "send to " + text);
+    const auto received = co_await as_result(sock_recv(listener, 1));
+    EXPECT_EQ(doing(received.error()), "receive from an unknown address");
+}
+
 // --------------------------------------------------------------------------- raw operations
 
 ASYNC_TEST(SockRecv, gives_what_is_there_and_nothing_at_the_end) {
@@ -281,13 +310,17 @@ ASYNC_TEST(SockRecv, waits_for_what_comes_later) {
     EXPECT_EQ(late, "late");
 }
 
-ASYNC_TEST(SockRecv, of_no_bytes_is_empty) {
+// The string is as large as what has come, and nothing is set aside while nothing comes.
+ASYNC_TEST(SockRecv, has_no_memory_for_what_did_not_come) {
     Pair pair;
     pair.send("x");
-    const std::string none = co_await sock_recv(pair.ours, 0);
-    EXPECT_EQ(none, "");
-    const std::string one = co_await sock_recv(pair.ours, 10);
-    EXPECT_EQ(one, "x");
+    const std::string at_once = co_await sock_recv(pair.ours, 1 << 18);
+    EXPECT_EQ(at_once, "x");
+    EXPECT_LT(at_once.capacity(), 100U);
+    get_running_loop().call_later(1, [&pair] { pair.send("y"); });
+    const std::string later = co_await sock_recv(pair.ours, 1 << 18);
+    EXPECT_EQ(later, "y");
+    EXPECT_LT(later.capacity(), 100U);
 }
 
 static Coroutine<> receive_into(Socket& socket, std::string& out) {
@@ -295,6 +328,33 @@ static Coroutine<> receive_into(Socket& socket, std::string& out) {
     out += "|";
     co_await sleep(0);
     out += "not cancelled";
+}
+
+// What the first one takes is not there any more for the second one.
+ASYNC_TEST(SockRecv, may_be_awaited_by_two_tasks) {
+    Pair pair;
+    std::string first;
+    std::string second;
+    auto one = create_task(receive_into(pair.ours, first));
+    auto two = create_task(receive_into(pair.ours, second));
+    co_await settle();
+    pair.send("for one");
+    co_await one;
+    co_await settle();
+    EXPECT_FALSE(two.done());
+    pair.send("for two");
+    co_await two;
+    EXPECT_EQ(first, "for one|not cancelled");
+    EXPECT_EQ(second, "for two|not cancelled");
+}
+
+ASYNC_TEST(SockRecv, of_no_bytes_is_empty) {
+    Pair pair;
+    pair.send("x");
+    const std::string none = co_await sock_recv(pair.ours, 0);
+    EXPECT_EQ(none, "");
+    const std::string one = co_await sock_recv(pair.ours, 10);
+    EXPECT_EQ(one, "x");
 }
 
 ASYNC_TEST(SockRecv, consumes_nothing_when_it_is_cancelled) {
@@ -543,6 +603,98 @@ ASYNC_TEST(Socket, ends_what_is_still_to_be_started_when_it_is_closed) {
     EXPECT_EQ(::recv(reused, &byte, 1, MSG_DONTWAIT), 1);
     ::close(fds[0]);
     ::close(fds[1]);
+}
+
+static Coroutine<> send_error(Socket& socket, const std::string& bytes, std::exception_ptr& error) {
+    const auto result = co_await as_result(sock_sendall(socket, bytes));
+    error = result.error();
+}
+
+/// Two ends of a new Unix socket, one of which has the number `wanted`: that one comes first.
+static std::pair<int, int> reuse(int wanted) {
+    int fds[2] = {-1, -1};
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    EXPECT_TRUE(fds[0] == wanted || fds[1] == wanted);
+    return fds[0] == wanted ? std::pair(fds[0], fds[1]) : std::pair(fds[1], fds[0]);
+}
+
+// A part has been sent just now, and the callback that goes on with the rest is still to run when
+// the socket is closed and another one gets its number.
+ASYNC_TEST(Socket, sends_nothing_into_another_one_that_gets_its_number) {
+    for (const bool reused : {true, false}) {
+        for (int how = 0; how < 3; ++how) {
+            std::optional<Pair> pair(std::in_place);
+            const int theirs = pair->theirs;
+            const std::string bytes(4 << 20, 'A');
+            std::exception_ptr error;
+            auto task = create_task(send_error(pair->ours, bytes, error));
+            co_await settle();
+            while (!pair->receive().empty()) {}
+            char byte = '\0';
+            while (::recv(theirs, &byte, 1, MSG_DONTWAIT) != 1) {
+                co_await sleep(0);
+            }
+
+            const int number = pair->ours.fileno();
+            if (how == 0) {
+                pair->ours.close();
+            } else if (how == 1) {
+                ::close(pair->ours.detach());
+            } else {
+                pair->ours = Socket();
+            }
+            const auto [other, its_peer] = reused ? reuse(number) : std::pair(-1, -1);
+            co_await task;
+            EXPECT_EQ(describe(error), "OSError(125, 'Operation canceled')") << how;
+            EXPECT_NE(::recv(its_peer, &byte, 1, MSG_DONTWAIT), 1) << how;
+            ::close(other);
+            ::close(its_peer);
+        }
+    }
+}
+
+// The same for one that knows that there is something to receive, and has not received it yet.
+ASYNC_TEST(Socket, receives_nothing_from_another_one_that_gets_its_number) {
+    for (int turns = 0; turns < 4; ++turns) {
+        Pair pair;
+        std::exception_ptr error;
+        auto task = create_task(receive_error(pair.ours, error));
+        co_await settle();
+        pair.send("mine");
+        for (int i = 0; i < turns; ++i) {
+            co_await sleep(0);
+        }
+        const int number = pair.ours.fileno();
+        pair.ours.close();
+        const auto [other, its_peer] = reuse(number);
+        EXPECT_EQ(::send(its_peer, "other", 5, 0), 5);
+        co_await task;
+        char bytes[16] = {};
+        EXPECT_EQ(::recv(other, bytes, sizeof bytes, MSG_DONTWAIT), 5) << turns;
+        ::close(other);
+        ::close(its_peer);
+    }
+}
+
+ASYNC_TEST(Socket, ends_only_what_waits_on_it_when_it_is_closed) {
+    Pair first;
+    Pair second;
+    std::exception_ptr errors[4];
+    std::string got;
+    auto one = create_task(receive_error(first.ours, errors[0]));
+    auto two = create_task(receive_error(first.ours, errors[1]));
+    auto other = create_task(receive_into(second.ours, got));
+    co_await settle();
+    Socket moved = std::move(first.ours);
+    moved.close();
+    co_await one;
+    co_await two;
+    EXPECT_EQ(describe(errors[0]), "OSError(125, 'Operation canceled')");
+    EXPECT_EQ(describe(errors[1]), "OSError(125, 'Operation canceled')");
+    EXPECT_FALSE(other.done());
+    second.send("x");
+    co_await other;
+    EXPECT_EQ(got, "x|not cancelled");
 }
 
 ASYNC_TEST(Socket, cannot_be_used_after_it_is_closed) {

@@ -219,6 +219,10 @@ std::int64_t call(Operation& operation) noexcept {
             return complete([&]() noexcept { return ::listen(fd, operation.argument); });
         case Opcode::shutdown:
             return complete([&]() noexcept { return ::shutdown(fd, operation.argument); });
+        case Opcode::recv: {
+            const std::int64_t result = perform(operation);
+            return result == would_block ? -EAGAIN : result;
+        }
         case Opcode::close:
             // Linux has freed the number also when a signal interrupts it: never a second time.
             return ::close(fd) == 0 || errno == EINTR ? 0 : -errno;

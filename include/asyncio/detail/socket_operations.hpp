@@ -27,13 +27,15 @@ class SocketBase;
 
 struct SocketOperations {};  // tag
 
-/// An operation of a Socket. The loop knows those that wait, so that closing the socket ends them
-/// also while they are still to be started.
+/// An operation of a Socket. The loop knows those that wait, by their descriptor, so that closing
+/// the socket ends them: also those that are still to be started, or that have completed and would
+/// go on.
 class SocketOperation : public lowlevel::OperationWaiter,
                         public lowlevel::ListHook<SocketOperations> {
 public:
     SocketOperation(const SocketBase& socket, lowlevel::Opcode opcode);
 
+    [[nodiscard]] bool await_ready();
     template <class P>
         requires std::derived_from<P, PromiseBase>
     void await_suspend(std::coroutine_handle<P> coroutine) noexcept {
@@ -41,30 +43,53 @@ public:
         OperationWaiter::await_suspend(coroutine);
     }
 
-    [[nodiscard]] lowlevel::Operation& operation() noexcept { return *this; }
+    /// The descriptor is about to be closed, or given up: it is not used any more. The operation
+    /// still completes.
+    void end() noexcept;
 
 protected:
     ~SocketOperation();
 
-    /// Why there is no result: the cancellation, or the error; null if there is one.
-    [[nodiscard]] std::exception_ptr failure(const char* doing);
-    /// The task, if it had to wait.
-    [[nodiscard]] TaskBase* waiting_task() const noexcept { return task_; }
+    /// Before it is suspended.
+    void prepare_to_wait();
+    /// Is there nothing more to do, but to tell the task? Then the result says so. Asked when a
+    /// part has been done, in a callback.
+    [[nodiscard]] bool must_end() noexcept;
+    void start_again() noexcept;
+
+    /// Why there is no result: the cancellation, or the error; null if there is one. `doing` ends
+    /// in a preposition, behind which the address comes that `name` asks for.
+    [[nodiscard]] std::exception_ptr failure(const char* doing, lowlevel::Opcode name);
+    [[nodiscard]] std::exception_ptr failure(const std::string& doing);
+
+    [[nodiscard]] LoopIO& io() const noexcept { return io_; }
 
 private:
     void enlist() noexcept;
+    [[nodiscard]] std::exception_ptr cancellation() noexcept;
 
-    LoopIO& io_;  // counted
-    TaskBase* task_ = nullptr;
+    LoopIO& io_;                                                           // counted
+    lowlevel::List<SocketOperation, SocketOperations>* others_ = nullptr;  // of its descriptor
+    TaskBase* task_ = nullptr;                                             // if it had to wait
+    bool socket_closed_ = false;
 };
+
+/// Receives into memory of the loop's: a task that waits has none of its own, however much it asks
+/// for. So it waits until there is something, and the bytes are received then.
 
 class [[nodiscard]] RecvAwaiter final : public SocketOperation {
 public:
     RecvAwaiter(const SocketBase& socket, std::size_t n);
+    [[nodiscard]] bool await_ready();
     std::string await_resume();
     Result<std::string> await_result();
 
 private:
+    static void advance(lowlevel::Callback& callback);
+    void receive() noexcept;
+    void keep();
+
+    Run complete_;  // what wakes the task
     std::string received_;
 };
 
@@ -78,7 +103,7 @@ public:
 class [[nodiscard]] SendAllAwaiter final : public SocketOperation {
 public:
     SendAllAwaiter(const SocketBase& socket, std::string_view bytes);
-    bool await_ready() noexcept;
+    [[nodiscard]] bool await_ready();
     void await_resume();
     Result<void> await_result();
 
@@ -87,14 +112,16 @@ private:
     /// Takes note of what was sent; true if that was the last of it, or an error.
     bool account() noexcept;
 
-    EventLoop& loop_;
     Run complete_;  // what wakes the task
 };
 
 class [[nodiscard]] ConnectAwaiter final : public SocketOperation {
 public:
     ConnectAwaiter(const SocketBase& socket, const lowlevel::SocketAddress& peer);
-    bool await_ready() const noexcept { return false; }
+    [[nodiscard]] bool await_ready() {
+        prepare_to_wait();
+        return false;
+    }
     void await_resume();
     Result<void> await_result();
 
@@ -114,7 +141,6 @@ public:
 private:
     Accepted take() noexcept;
 
-    LoopIO& io_;
     lowlevel::SocketAddress peer_;
     bool taken_ = false;
 };

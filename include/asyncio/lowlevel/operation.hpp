@@ -18,7 +18,7 @@ enum class Opcode : std::uint8_t {
     // Started on the loop, completed later (EventLoop::start).
     accept,       ///< fd, address (may be null); result: the new descriptor, non-blocking, CLOEXEC
     connect,      ///< fd, address
-    recv,         ///< fd, data, size; result: bytes, 0 at the end
+    recv,         ///< fd, data, size; result: bytes, 0 at the end; may be called, too: see there
     send,         ///< fd, data, size; result: bytes taken, which may be fewer; never raises SIGPIPE
     send_vector,  ///< fd, data (array of `size` Buffers); result: bytes taken
     recv_from,    ///< fd, data, size, address
@@ -27,7 +27,8 @@ enum class Opcode : std::uint8_t {
     write,        ///< fd, data, size; never raises SIGPIPE
     poll_in,      ///< fd: completes when it is readable (or in error); result: the POLL* bits
     poll_out,     ///< fd: completes when it is writable (or in error); result: the POLL* bits
-    // Cold and immediate (Proactor::call).
+    // Cold and immediate (Proactor::call). A recv that is called receives what is there, whatever
+    // else has been started on the descriptor; without waiting: -EAGAIN if there is nothing.
     socket,       ///< argument: family, argument2: type; result: descriptor, non-blocking, CLOEXEC
     bind,         ///< fd, address
     listen,       ///< fd, argument: backlog
