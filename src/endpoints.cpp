@@ -7,10 +7,7 @@
 
 #include "addresses.hpp"
 
-#include <algorithm>
-#include <cctype>
 #include <cerrno>
-#include <cstring>
 #include <exception>
 #include <string>
 #include <utility>
@@ -41,17 +38,9 @@ AddressInfoOptions stream_addresses(AddressFamily family, int flags) noexcept {
 
 namespace {
 
-std::string lower(std::string text) {
-    std::transform(text.begin(), text.end(), text.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return text;
-}
-
 [[noreturn]] void raise_bind_error(const OSError& error, const Address& address) {
     raise_os_error(error.error_number(),
-                   "error while attempting to bind on address " + python_address(address) + ": " +
-                       lower("[Errno " + std::to_string(error.error_number()) + "] " +
-                             std::strerror(error.error_number())));
+                   "error while attempting to bind on address " + python_address(address));
 }
 
 /// Binds to the first of the addresses of the socket's family that can be had.

@@ -3,12 +3,14 @@
 // SPDX-License-Identifier: MIT
 #include <asyncio/servers.hpp>
 
+#include <asyncio/log.hpp>
 #include <asyncio/tasks.hpp>
 
 #include "addresses.hpp"
 #include "servers.hpp"
 
 #include <cerrno>
+#include <new>
 #include <utility>
 
 namespace asyncio {
@@ -105,7 +107,18 @@ private:
         const ServerRef keep(self.server_);
         self.under_way_ = false;
         self.server_.release();
-        self.accept_pending();
+        try {
+            self.accept_pending();
+        } catch (...) {  // a SystemExit leaves the loop, which may be run again
+            const std::exception_ptr error = std::current_exception();
+            if (!self.server_.closed_ && !self.under_way_ && !self.retry_.waits) {
+                self.start();
+            }
+            if (leaves_the_loop(error)) {
+                throw;
+            }
+            log_error("a server could not report what it met: ", error);
+        }
     }
 
     static void on_retry(Callback& callback) {
@@ -145,7 +158,6 @@ private:
         } catch (...) {
             const std::exception_ptr error = std::current_exception();
             if (leaves_the_loop(error)) {
-                start();
                 throw;
             }
             report("Error on transport creation for incoming connection", error);
@@ -154,10 +166,15 @@ private:
 
     // One report, until something has been accepted again.
     void try_later(int error) {
+        EventLoop& loop = *server_.io_.loop();
+        try {
+            loop.arm(retry_, after(loop.time(), accept_retry_delay));
+        } catch (const std::bad_alloc&) {
+            start();
+            return;
+        }
         server_.retain();
         retry_.waits = true;
-        EventLoop& loop = *server_.io_.loop();
-        loop.arm(retry_, after(loop.time(), accept_retry_delay));
         if (!std::exchange(reported_, true)) {
             report(out_of_resources(error) ? "socket.accept() out of system resource"
                                            : "socket.accept() failed",

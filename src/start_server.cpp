@@ -131,8 +131,11 @@ void ServedConnection::on_done(Callback& callback) {
     if (task.cancelled()) {
         self.close();
     } else if (const std::exception_ptr error = task.exception()) {
+        struct Close {  // also when a SystemExit leaves the handler of exceptions
+            ServedConnection& connection;
+            ~Close() { connection.close(); }
+        } close{self};
         self.report(error);
-        self.close();
     }
 }
 
@@ -184,7 +187,11 @@ Coroutine<Server> start_stream_server(StartClient start, std::vector<std::string
     }
     if (options.start_serving) {
         server->start_serving();
-        co_await sleep(0);
+        const Result<void> waited = co_await as_result(sleep(0));
+        if (!waited.has_value()) {  // cancelled: nobody gets a handle to close it
+            server->close();
+            std::rethrow_exception(waited.error());
+        }
     }
     co_return Server(*server);
 }

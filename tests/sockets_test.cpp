@@ -6,16 +6,14 @@
 #include <asyncio/threads.hpp>
 #include <asyncio/timeouts.hpp>
 
-#include "support/async_test.hpp"
+#include "support/network.hpp"
 
 #include <gtest/gtest.h>
 
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <future>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <span>
@@ -30,6 +28,7 @@
 #include <unistd.h>
 
 using namespace asyncio;
+using asyncio::testing::open_descriptors;
 using asyncio::testing::settle;
 
 namespace {
@@ -66,11 +65,6 @@ struct Pair {
         return bytes;
     }
 };
-
-std::size_t open_descriptors() {
-    return static_cast<std::size_t>(
-        std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {}));
-}
 
 Socket listening_socket() {
     Socket listener(AddressFamily::ipv4);
@@ -148,7 +142,7 @@ TEST(Address, is_parsed_from_what_it_prints) {
 
 // ------------------------------------------------------------------------------------ Socket
 
-ASYNC_TEST(Socket, is_non_blocking_and_closed_in_programs_that_are_started) {
+NETWORK_TEST(Socket, is_non_blocking_and_closed_in_programs_that_are_started) {
     const Socket made(AddressFamily::ipv4);
     int fds[2] = {-1, -1};
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
@@ -166,7 +160,7 @@ ASYNC_TEST(Socket, is_non_blocking_and_closed_in_programs_that_are_started) {
     co_return;
 }
 
-ASYNC_TEST(Socket, closes_its_descriptor_once) {
+NETWORK_TEST(Socket, closes_its_descriptor_once) {
     const std::size_t before = open_descriptors();
 
     Socket first(AddressFamily::ipv4);
@@ -187,7 +181,7 @@ ASYNC_TEST(Socket, closes_its_descriptor_once) {
     co_return;
 }
 
-ASYNC_TEST(Socket, gives_its_descriptor_up) {
+NETWORK_TEST(Socket, gives_its_descriptor_up) {
     Pair pair;
     const int fd = pair.ours.fileno();
 
@@ -217,7 +211,7 @@ TEST(Socket, may_outlive_its_loop) {
     EXPECT_EQ(open_descriptors(), before);
 }
 
-ASYNC_TEST(Socket, tells_its_addresses_and_options) {
+NETWORK_TEST(Socket, tells_its_addresses_and_options) {
     Socket listener = listening_socket();
     EXPECT_EQ(listener.family(), AddressFamily::ipv4);
     EXPECT_EQ(listener.type(), SocketType::stream);
@@ -235,7 +229,7 @@ ASYNC_TEST(Socket, tells_its_addresses_and_options) {
     co_return;
 }
 
-ASYNC_TEST(Socket, reports_errors_of_the_system) {
+NETWORK_TEST(Socket, reports_errors_of_the_system) {
     const Socket listener = listening_socket();
     const Socket second(AddressFamily::ipv4);
     try {
@@ -258,7 +252,7 @@ static std::string doing(const std::exception_ptr& error) {
     }
 }
 
-ASYNC_TEST(Socket, names_the_address_in_its_errors) {
+NETWORK_TEST(Socket, names_the_address_in_its_errors) {
     const Socket listener = listening_socket();
     const Address address = listener.getsockname();
     const std::string text = address.to_string();
@@ -281,7 +275,7 @@ ASYNC_TEST(Socket, names_the_address_in_its_errors) {
 
 // --------------------------------------------------------------------------- raw operations
 
-ASYNC_TEST(SockRecv, gives_what_is_there_and_nothing_at_the_end) {
+NETWORK_TEST(SockRecv, gives_what_is_there_and_nothing_at_the_end) {
     Pair pair;
     pair.send("hello");
     const std::string all = co_await sock_recv(pair.ours, 100);
@@ -303,7 +297,7 @@ ASYNC_TEST(SockRecv, gives_what_is_there_and_nothing_at_the_end) {
     EXPECT_EQ(none, 0U);
 }
 
-ASYNC_TEST(SockRecv, waits_for_what_comes_later) {
+NETWORK_TEST(SockRecv, waits_for_what_comes_later) {
     Pair pair;
     get_running_loop().call_later(1, [&pair] { pair.send("late"); });
     const std::string late = co_await sock_recv(pair.ours, 100);
@@ -311,7 +305,7 @@ ASYNC_TEST(SockRecv, waits_for_what_comes_later) {
 }
 
 // The string is as large as what has come, and nothing is set aside while nothing comes.
-ASYNC_TEST(SockRecv, has_no_memory_for_what_did_not_come) {
+NETWORK_TEST(SockRecv, has_no_memory_for_what_did_not_come) {
     Pair pair;
     pair.send("x");
     const std::string at_once = co_await sock_recv(pair.ours, 1 << 18);
@@ -331,7 +325,7 @@ static Coroutine<> receive_into(Socket& socket, std::string& out) {
 }
 
 // What the first one takes is not there any more for the second one.
-ASYNC_TEST(SockRecv, may_be_awaited_by_two_tasks) {
+NETWORK_TEST(SockRecv, may_be_awaited_by_two_tasks) {
     Pair pair;
     std::string first;
     std::string second;
@@ -348,7 +342,7 @@ ASYNC_TEST(SockRecv, may_be_awaited_by_two_tasks) {
     EXPECT_EQ(second, "for two|not cancelled");
 }
 
-ASYNC_TEST(SockRecv, of_no_bytes_is_empty) {
+NETWORK_TEST(SockRecv, of_no_bytes_is_empty) {
     Pair pair;
     pair.send("x");
     const std::string none = co_await sock_recv(pair.ours, 0);
@@ -357,7 +351,7 @@ ASYNC_TEST(SockRecv, of_no_bytes_is_empty) {
     EXPECT_EQ(one, "x");
 }
 
-ASYNC_TEST(SockRecv, consumes_nothing_when_it_is_cancelled) {
+NETWORK_TEST(SockRecv, consumes_nothing_when_it_is_cancelled) {
     Pair pair;
     std::string got;
     auto task = create_task(receive_into(pair.ours, got));
@@ -374,7 +368,7 @@ ASYNC_TEST(SockRecv, consumes_nothing_when_it_is_cancelled) {
 }
 
 // The kernel was quicker than the cancellation: the bytes are delivered, the error comes next.
-ASYNC_TEST(SockRecv, delivers_what_was_received_before_the_cancellation) {
+NETWORK_TEST(SockRecv, delivers_what_was_received_before_the_cancellation) {
     Pair pair;
     std::string got;
     auto task = create_task(receive_into(pair.ours, got));
@@ -397,7 +391,7 @@ ASYNC_TEST(SockRecv, delivers_what_was_received_before_the_cancellation) {
     }
 }
 
-ASYNC_TEST(SockRecv, loses_no_byte_whenever_it_is_cancelled) {
+NETWORK_TEST(SockRecv, loses_no_byte_whenever_it_is_cancelled) {
     const std::string bytes = "0123456789";
     for (int turns = 0; turns < 8; ++turns) {
         Pair pair;
@@ -418,7 +412,7 @@ ASYNC_TEST(SockRecv, loses_no_byte_whenever_it_is_cancelled) {
     }
 }
 
-ASYNC_TEST(SockSendAll, sends_more_than_the_system_takes_at_once) {
+NETWORK_TEST(SockSendAll, sends_more_than_the_system_takes_at_once) {
     Pair pair;
     std::string bytes;
     for (int i = 0; i < 300'000; ++i) {
@@ -437,14 +431,14 @@ ASYNC_TEST(SockSendAll, sends_more_than_the_system_takes_at_once) {
     EXPECT_EQ(got, bytes);
 }
 
-ASYNC_TEST(SockSendAll, of_no_bytes_is_done_at_once) {
+NETWORK_TEST(SockSendAll, of_no_bytes_is_done_at_once) {
     Pair pair;
     co_await sock_sendall(pair.ours, "");
     co_await sock_sendall(pair.ours, "x");
     EXPECT_EQ(pair.receive(), "x");
 }
 
-ASYNC_TEST(SockSendAll, can_be_cancelled_while_the_peer_does_not_read) {
+NETWORK_TEST(SockSendAll, can_be_cancelled_while_the_peer_does_not_read) {
     Pair pair;
     const std::string bytes(10 << 20, 'x');
     const auto send = [](Socket& socket, const std::string& what) -> Coroutine<> {
@@ -459,14 +453,14 @@ ASYNC_TEST(SockSendAll, can_be_cancelled_while_the_peer_does_not_read) {
 }
 
 // If it did, the signal would end this program.
-ASYNC_TEST(SockSendAll, to_a_closed_peer_throws_and_raises_no_signal) {
+NETWORK_TEST(SockSendAll, to_a_closed_peer_throws_and_raises_no_signal) {
     Pair pair;
     pair.close_theirs();
     const auto sent = co_await as_result(sock_sendall(pair.ours, "x"));
     EXPECT_EQ(describe(sent.error()), "BrokenPipeError(32, 'Broken pipe')");
 }
 
-ASYNC_TEST(SockConnect, connects_and_accepts) {
+NETWORK_TEST(SockConnect, connects_and_accepts) {
     for (const auto& [family, host] :
          {std::pair{AddressFamily::ipv4, "127.0.0.1"}, std::pair{AddressFamily::ipv6, "::1"}}) {
         Socket listener(family);
@@ -485,7 +479,7 @@ ASYNC_TEST(SockConnect, connects_and_accepts) {
     }
 }
 
-ASYNC_TEST(SockConnect, to_a_port_where_nobody_listens_is_refused) {
+NETWORK_TEST(SockConnect, to_a_port_where_nobody_listens_is_refused) {
     Socket listener = listening_socket();
     const Address address = listener.getsockname();
     listener.close();
@@ -508,7 +502,7 @@ static Coroutine<> accept_one(Socket& listener, std::optional<Accepted>& out) {
     co_await sleep(0);
 }
 
-ASYNC_TEST(SockAccept, loses_no_connection_whenever_it_is_cancelled) {
+NETWORK_TEST(SockAccept, loses_no_connection_whenever_it_is_cancelled) {
     for (int turns = 0; turns < 8; ++turns) {
         Socket listener = listening_socket();
         std::optional<Accepted> accepted;
@@ -569,7 +563,7 @@ static Coroutine<> receive_error(Socket& socket, std::exception_ptr& error) {
     error = result.error();
 }
 
-ASYNC_TEST(Socket, ends_what_waits_on_it_when_it_is_closed) {
+NETWORK_TEST(Socket, ends_what_waits_on_it_when_it_is_closed) {
     Pair pair;
     std::exception_ptr error;
     auto task = create_task(receive_error(pair.ours, error));
@@ -582,7 +576,7 @@ ASYNC_TEST(Socket, ends_what_waits_on_it_when_it_is_closed) {
 
 // The operation is still in the loop's list of those to be started, and the number of its
 // descriptor is used again at once: it must not receive from that one.
-ASYNC_TEST(Socket, ends_what_is_still_to_be_started_when_it_is_closed) {
+NETWORK_TEST(Socket, ends_what_is_still_to_be_started_when_it_is_closed) {
     Pair pair;
     const int number = pair.ours.fileno();
     std::exception_ptr error;
@@ -620,7 +614,7 @@ static std::pair<int, int> reuse(int wanted) {
 
 // A part has been sent just now, and the callback that goes on with the rest is still to run when
 // the socket is closed and another one gets its number.
-ASYNC_TEST(Socket, sends_nothing_into_another_one_that_gets_its_number) {
+NETWORK_TEST(Socket, sends_nothing_into_another_one_that_gets_its_number) {
     for (const bool reused : {true, false}) {
         for (int how = 0; how < 3; ++how) {
             std::optional<Pair> pair(std::in_place);
@@ -654,7 +648,7 @@ ASYNC_TEST(Socket, sends_nothing_into_another_one_that_gets_its_number) {
 }
 
 // The same for one that knows that there is something to receive, and has not received it yet.
-ASYNC_TEST(Socket, receives_nothing_from_another_one_that_gets_its_number) {
+NETWORK_TEST(Socket, receives_nothing_from_another_one_that_gets_its_number) {
     for (int turns = 0; turns < 4; ++turns) {
         Pair pair;
         std::exception_ptr error;
@@ -676,7 +670,7 @@ ASYNC_TEST(Socket, receives_nothing_from_another_one_that_gets_its_number) {
     }
 }
 
-ASYNC_TEST(Socket, ends_only_what_waits_on_it_when_it_is_closed) {
+NETWORK_TEST(Socket, ends_only_what_waits_on_it_when_it_is_closed) {
     Pair first;
     Pair second;
     std::exception_ptr errors[4];
@@ -697,7 +691,7 @@ ASYNC_TEST(Socket, ends_only_what_waits_on_it_when_it_is_closed) {
     EXPECT_EQ(got, "x|not cancelled");
 }
 
-ASYNC_TEST(Socket, cannot_be_used_after_it_is_closed) {
+NETWORK_TEST(Socket, cannot_be_used_after_it_is_closed) {
     Pair pair;
     pair.ours.close();
     const auto received = co_await as_result(sock_recv(pair.ours, 10));
@@ -708,7 +702,7 @@ ASYNC_TEST(Socket, cannot_be_used_after_it_is_closed) {
 
 // ------------------------------------------------------------------------------- getaddrinfo
 
-ASYNC_TEST(GetAddrInfo, converts_numeric_addresses_without_a_thread) {
+NETWORK_TEST(GetAddrInfo, converts_numeric_addresses_without_a_thread) {
     const auto v4 = co_await getaddrinfo("127.0.0.1", 80, {.type = SocketType::stream});
     EXPECT_EQ(v4.size(), 1U);
     EXPECT_EQ(v4.at(0).address, Address("127.0.0.1", 80));
@@ -726,7 +720,7 @@ ASYNC_TEST(GetAddrInfo, converts_numeric_addresses_without_a_thread) {
     EXPECT_EQ(pool.threads(), 0U);
 }
 
-ASYNC_TEST(GetAddrInfo, looks_names_and_services_up) {
+NETWORK_TEST(GetAddrInfo, looks_names_and_services_up) {
     const AddressInfoOptions options{.family = AddressFamily::ipv4, .type = SocketType::stream};
     const auto by_port = co_await getaddrinfo("localhost", 80, options);
     EXPECT_EQ(by_port.at(0).address, Address("127.0.0.1", 80));
@@ -751,7 +745,7 @@ ASYNC_TEST(GetAddrInfo, is_not_held_up_by_calls_that_hang_in_threads) {
     co_await hangs;
 }
 
-ASYNC_TEST(GetAddrInfo, reports_what_the_resolver_says) {
+NETWORK_TEST(GetAddrInfo, reports_what_the_resolver_says) {
     const auto unknown =
         co_await as_result(getaddrinfo("127.0.0.1", 80, {.family = AddressFamily::ipv6}));
     EXPECT_EQ(describe(unknown.error()).substr(0, 9), "gaierror(");
@@ -773,7 +767,7 @@ TEST(GetAddrInfo, refuses_what_the_resolver_would_cut_off) {
     EXPECT_THROW(static_cast<void>(getaddrinfo("::1", -1)), std::invalid_argument);
 }
 
-ASYNC_TEST(GetAddrInfo, can_be_cancelled_while_the_lookup_goes_on) {
+NETWORK_TEST(GetAddrInfo, can_be_cancelled_while_the_lookup_goes_on) {
     const auto look_up = []() -> Coroutine<> {
         const auto infos = co_await getaddrinfo("localhost", 80);
         static_cast<void>(infos);

@@ -10,6 +10,8 @@
 
 #include <gtest/gtest.h>
 
+#include "async_test.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
@@ -185,10 +187,15 @@ struct Faults {
 
     std::size_t most_received = no_limit;  ///< by one operation
     std::size_t most_sent = no_limit;
-    unsigned refuse_attempts = 0;   ///< each of so many; 1: all, as io_uring does
-    std::deque<int> accept_errors;  ///< what the next ones come to
-    int accepts = 0;                ///< that were tried
-    bool no_descriptors = false;    ///< the process has used up all it may have
+    unsigned refuse_attempts = 0;         ///< each of so many; 1: all, as io_uring does
+    std::deque<int> accept_errors;        ///< what the next ones come to
+    int accepts = 0;                      ///< that were tried
+    int receive_error = 0;                ///< what every recv comes to ...
+    std::size_t receive_error_after = 0;  ///< ... after so many bytes in all
+    int send_error = 0;                   ///< the same for send and send_vector
+    std::size_t send_error_after = 0;
+    unsigned late_cancel = 0;     ///< so many polls later than asked for a cancelled operation ends
+    bool no_descriptors = false;  ///< the process has used up all it may have
 };
 
 /// While it lives no descriptor can be had; those that are open stay open.
@@ -224,7 +231,7 @@ public:
     void poll(lowlevel::CallbackList& pending, lowlevel::CallbackList& ready,
               TimePoint deadline) override {
         lowlevel::CallbackList passed;
-        bool done = false;
+        bool done = end_cancelled(ready);
         while (!pending.empty()) {
             auto& operation = static_cast<lowlevel::Operation&>(pending.pop_front());
             if (fails(operation)) {
@@ -239,11 +246,17 @@ public:
         {
             // Only here, because the sanitizers need descriptors of their own.
             const NoDescriptors scope(faults_.no_descriptors);
-            inner_->poll(passed, finished, done ? TimePoint::min() : deadline);
+            inner_->poll(passed, finished,
+                         done || !cancelled_.empty() ? TimePoint::min() : deadline);
         }
-        restore(finished, ready);
+        hold_back(finished, ready);
     }
+    // What is still in the loop's list was never begun: it ends at once on every backend.
     void cancel(lowlevel::Operation& operation, lowlevel::CallbackList& ready) noexcept override {
+        if (faults_.late_cancel > 0 && operation.started) {
+            cancelled_.emplace(&operation, faults_.late_cancel);
+            return;
+        }
         lowlevel::CallbackList finished;
         inner_->cancel(operation, finished);
         restore(finished, ready);
@@ -251,6 +264,10 @@ public:
     void abort_all(lowlevel::CallbackList& ready) noexcept override {
         lowlevel::CallbackList finished;
         inner_->abort_all(finished);
+        cancelled_.clear();
+        while (!held_.empty()) {
+            release(static_cast<lowlevel::Operation&>(held_.pop_front()), ready);
+        }
         restore(finished, ready);
     }
     std::int64_t call(lowlevel::Operation& operation) noexcept override {
@@ -278,33 +295,119 @@ private:
         operation.size = std::min(size, proactor.most(operation));
         const bool done = proactor.inner_->attempt(operation);
         operation.size = size;
+        if (done) {
+            proactor.count(operation);
+        }
         return done;
     }
 
     bool fails(lowlevel::Operation& operation) {
-        if (operation.opcode != lowlevel::Opcode::accept) {
+        int error = 0;
+        switch (operation.opcode) {
+            case lowlevel::Opcode::accept:
+                ++faults_.accepts;
+                if (!faults_.accept_errors.empty()) {
+                    error = faults_.accept_errors.front();
+                    faults_.accept_errors.pop_front();
+                }
+                break;
+            case lowlevel::Opcode::recv:
+                error = received_ >= faults_.receive_error_after ? faults_.receive_error : 0;
+                break;
+            case lowlevel::Opcode::send:
+            case lowlevel::Opcode::send_vector:
+                error = sent_ >= faults_.send_error_after ? faults_.send_error : 0;
+                break;
+            default:
+                break;
+        }
+        if (error == 0) {
             return false;
         }
-        ++faults_.accepts;
-        if (faults_.accept_errors.empty()) {
-            return false;
-        }
-        operation.result = -faults_.accept_errors.front();
+        operation.result = -error;
         operation.completed = true;
-        faults_.accept_errors.pop_front();
         return true;
     }
     [[nodiscard]] std::size_t most(const lowlevel::Operation& operation) const {
         switch (operation.opcode) {
             case lowlevel::Opcode::recv:
-                return faults_.most_received;
+                return faults_.receive_error == 0
+                           ? faults_.most_received
+                           : std::min(faults_.most_received,
+                                      faults_.receive_error_after - received_);
             case lowlevel::Opcode::send:
-                return faults_.most_sent;
+                return faults_.send_error == 0
+                           ? faults_.most_sent
+                           : std::min(faults_.most_sent, faults_.send_error_after - sent_);
             case lowlevel::Opcode::send_vector:
-                return faults_.most_sent == Faults::no_limit ? operation.size : 1;
+                return faults_.most_sent == Faults::no_limit && faults_.send_error == 0
+                           ? operation.size
+                           : 1;
             default:
                 return operation.size;
         }
+    }
+    /// Takes note of how much was transferred.
+    void count(const lowlevel::Operation& operation) {
+        if (operation.result > 0) {
+            const auto size = static_cast<std::size_t>(operation.result);
+            received_ += operation.opcode == lowlevel::Opcode::recv ? size : 0;
+            sent_ += operation.opcode == lowlevel::Opcode::send ||
+                             operation.opcode == lowlevel::Opcode::send_vector
+                         ? size
+                         : 0;
+        }
+    }
+
+    /// Cancels what was to be cancelled some polls ago. True if something has ended.
+    bool end_cancelled(lowlevel::CallbackList& ready) {
+        bool ended = false;
+        for (auto entry = cancelled_.begin(); entry != cancelled_.end();) {
+            auto& [operation, polls] = *entry;
+            if (--polls > 0) {
+                ++entry;
+                continue;
+            }
+            lowlevel::Operation& ending = *operation;
+            entry = cancelled_.erase(entry);
+            ended = true;
+            if (was_held(ending)) {
+                ending.unlink();
+                release(ending, ready);
+            } else {
+                lowlevel::CallbackList finished;
+                inner_->cancel(ending, finished);
+                restore(finished, ready);
+            }
+        }
+        return ended;
+    }
+    /// What is to be cancelled and has ended by itself meanwhile ends no sooner for that.
+    void hold_back(lowlevel::CallbackList& finished, lowlevel::CallbackList& ready) {
+        lowlevel::CallbackList others;
+        while (!finished.empty()) {
+            auto& operation = static_cast<lowlevel::Operation&>(finished.pop_front());
+            if (cancelled_.contains(&operation)) {
+                operation.started = true;
+                operation.completed = false;
+                held_.push_back(operation);
+            } else {
+                others.push_back(operation);
+            }
+        }
+        restore(others, ready);
+    }
+    [[nodiscard]] bool was_held(const lowlevel::Operation& operation) const {
+        return std::any_of(held_.begin(), held_.end(), [&](const lowlevel::Callback& held) {
+            return &held == &static_cast<const lowlevel::Callback&>(operation);
+        });
+    }
+    void release(lowlevel::Operation& operation, lowlevel::CallbackList& ready) {
+        operation.started = false;
+        operation.completed = true;
+        lowlevel::CallbackList one;
+        one.push_back(operation);
+        restore(one, ready);
     }
     void shorten(lowlevel::Operation& operation) {
         sizes_[&operation] = operation.size;
@@ -318,6 +421,7 @@ private:
                 operation.size = found->second;
                 sizes_.erase(found);
             }
+            count(operation);
         }
         ready.splice_back(finished);
     }
@@ -325,7 +429,11 @@ private:
     std::unique_ptr<Proactor> inner_;
     Faults& faults_;
     unsigned attempts_ = 0;
+    std::size_t received_ = 0;
+    std::size_t sent_ = 0;
     std::map<lowlevel::Operation*, std::size_t> sizes_;
+    std::map<lowlevel::Operation*, unsigned> cancelled_;  // and in how many polls that is done
+    lowlevel::CallbackList held_;                         // of these what has ended by itself
 };
 
 /// Cancels every other task and lets them end.
@@ -350,4 +458,39 @@ inline void run_with_faults(Faults& faults, Coroutine<> body) {
     }
 }
 
+/// How late cancelled operations end on the loops of run_network_test().
+inline Faults late_faults;
+
+inline std::unique_ptr<lowlevel::Proactor> make_late_proactor(std::string_view name) {
+    return std::make_unique<VirtualClock>(
+        std::make_unique<FaultProactor>(lowlevel::make_system_proactor(name), late_faults));
+}
+
+/// As run_async_test(), and then where a cancelled operation ends some polls later, perhaps with
+/// what it was to do: as on a backend that has to ask the kernel.
+inline void run_network_test(Coroutine<> (*body)()) {
+    run_async_test(body);
+    for (const unsigned polls : {1U, 3U}) {
+        SCOPED_TRACE("cancelled operations end " + std::to_string(polls) + " polls later");
+        late_faults = Faults();
+        late_faults.late_cancel = polls;
+        const lowlevel::ProactorFactory before =
+            lowlevel::set_proactor_factory(&make_late_proactor);
+        try {
+            run(body());
+        } catch (...) {
+            ADD_FAILURE() << "the test threw " << describe(std::current_exception());
+        }
+        lowlevel::set_proactor_factory(before);
+    }
+}
+
 }  // namespace asyncio::testing
+
+/// An ASYNC_TEST that is also run where cancelled operations end late.
+#define NETWORK_TEST(suite, name)                                     \
+    static ::asyncio::Coroutine<> suite##_##name##_body();            \
+    TEST(suite, name) {                                               \
+        ::asyncio::testing::run_network_test(&suite##_##name##_body); \
+    }                                                                 \
+    static ::asyncio::Coroutine<> suite##_##name##_body()
