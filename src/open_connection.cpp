@@ -83,7 +83,14 @@ std::string python_text(const std::exception_ptr& error) {
     throw OSError("Multiple exceptions: " + all);
 }
 
+void check_limit(std::size_t limit) {
+    if (limit == 0) {
+        raise_value_error("Limit cannot be <= 0");
+    }
+}
+
 Coroutine<StreamPair> connect(ConnectRequest request) {
+    check_limit(request.options.limit);
     const AddressInfoOptions wanted =
         stream_addresses(request.options.family, request.options.flags);
     const std::vector<AddressInfo> infos =
@@ -126,6 +133,7 @@ Coroutine<StreamPair> connect(ConnectRequest request) {
 }
 
 Coroutine<StreamPair> adopt(Socket socket, std::size_t limit) {
+    check_limit(limit);
     Address peer = socket.getpeername();
     co_return make_streams(std::move(socket), limit, peer);
 }

@@ -255,7 +255,21 @@ void SocketConnection::write(std::string_view bytes) {
         }
         bytes.remove_prefix(static_cast<std::size_t>(taken));
     }
-    outgoing().queued.append(bytes);
+    keep({&bytes, 1}, 0);
+}
+
+// A part of it may have been sent. So without memory for the rest the stream cannot go on: whoever
+// wrote it again would send that part twice.
+void SocketConnection::keep(std::span<const std::string_view> views, std::size_t offset) {
+    try {
+        std::string& queued = outgoing().queued;
+        for (const std::string_view view : views) {
+            queued.append(view.substr(std::exchange(offset, 0)));
+        }
+    } catch (const std::exception&) {
+        force_close(std::current_exception());
+        throw;
+    }
     start_output();
     check_high_water();
 }
@@ -295,15 +309,9 @@ void SocketConnection::write_all(std::span<const std::string_view> views) {
             views = views.subspan(1);
         }
     }
-    if (views.empty()) {
-        return;
+    if (!views.empty()) {
+        keep(views, offset);
     }
-    Outgoing& rest = outgoing();
-    for (const std::string_view view : views) {
-        rest.queued.append(view.substr(std::exchange(offset, 0)));
-    }
-    start_output();
-    check_high_water();
 }
 
 // Sends what is queued, if nothing is under way.
@@ -392,7 +400,13 @@ void SocketConnection::close() noexcept {
 }
 
 void SocketConnection::fail(int error, const char* doing) noexcept {
-    force_close(make_os_error(error, doing + peer_.get().to_string()));
+    std::exception_ptr failure;
+    try {
+        failure = make_os_error(error, doing + peer_.get().to_string());
+    } catch (const std::bad_alloc&) {
+        failure = std::current_exception();
+    }
+    force_close(std::move(failure));
 }
 
 // What is left to send is dropped.
@@ -446,19 +460,23 @@ void SocketConnection::lose(std::exception_ptr error) noexcept {
 }
 
 // A socket that is closed with bytes unread resets the connection, and the peer may not get what
-// was sent to it. CPython has received what was there by now.
+// was sent to it. CPython has received what was there by now. It is called, not attempted: the
+// attempts of this turn may be used up. Bounded, because the peer may go on sending.
 void SocketConnection::discard_unread() noexcept {
-    constexpr int most_receives = 4;
+    constexpr int most_receives = 32;
+    constexpr std::size_t reserve_size = 1024;
 
-    for (int i = 0; i < most_receives && !input_under_way_; ++i) {
-        Operation operation(&run_nothing, Opcode::recv, socket_.fileno());
-        try {
-            operation.data = socket_.io()->scratch();
-        } catch (const std::bad_alloc&) {
-            return;
-        }
+    std::array<char, reserve_size> reserve;
+    Operation operation(&run_nothing, Opcode::recv, socket_.fileno());
+    try {
+        operation.data = socket_.io()->scratch();
         operation.size = LoopIO::scratch_size;
-        if (!loop()->attempt(operation) || operation.result <= 0) {
+    } catch (const std::bad_alloc&) {
+        operation.data = reserve.data();
+        operation.size = reserve.size();
+    }
+    for (int i = 0; i < most_receives; ++i) {
+        if (loop()->call(operation) <= 0) {
             return;
         }
     }
@@ -469,7 +487,11 @@ void SocketConnection::abandoned() noexcept {
         return;
     }
     if (loop()->get_debug()) {
-        log(Level::warning, "unclosed <StreamWriter> of " + peer_.get().to_string());
+        try {
+            log(Level::warning, "unclosed <StreamWriter> of " + peer_.get().to_string());
+        } catch (const std::bad_alloc&) {
+            log(Level::warning, "unclosed <StreamWriter>");
+        }
     }
     close();
 }

@@ -111,6 +111,7 @@ private:
     bool refuses_writes() noexcept;
     std::int64_t send_now(lowlevel::Operation& operation) noexcept;
     Outgoing& outgoing();
+    void keep(std::span<const std::string_view> views, std::size_t offset);
     void start_output() noexcept;
     void sent(std::int64_t result) noexcept;
     void shut_output() const;

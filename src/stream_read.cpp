@@ -79,6 +79,10 @@ bool ReadWaiter::ready() {
         return true;
     }
     for (int i = 0; !satisfied(); ++i) {
+        if (stream_.orphaned()) {
+            state_ = State::orphaned;
+            return true;
+        }
         if (i == most_receives || !stream_.receive(*this)) {
             return false;
         }
@@ -131,6 +135,9 @@ void ReadWaiter::finish() {
     }
     if (state_ == State::failed) {
         std::rethrow_exception(stream_.exception());
+    }
+    if (state_ == State::orphaned) {
+        std::rethrow_exception(loop_is_closed());
     }
     if (state_ == State::refused) {
         const char* name = "readuntil";

@@ -74,7 +74,7 @@ void Connection::dropped_write() noexcept {
 // become lost.
 bool DrainAwaiter::await_ready() noexcept {
     const Connection& connection = connection_of(connection_);
-    return connection.exception() != nullptr ||
+    return connection.exception() != nullptr || connection.orphaned() ||
            (!connection.closing() && (connection.lost() || !connection.paused()));
 }
 
@@ -97,6 +97,9 @@ void DrainAwaiter::await_resume() {
             if (connection.exception() != nullptr) {
                 std::rethrow_exception(connection.exception());
             }
+            if (connection.orphaned()) {
+                std::rethrow_exception(loop_is_closed());
+            }
             break;
         case State::yielded:
             lowlevel::running_task().throw_if_interrupted();
@@ -115,7 +118,9 @@ void DrainAwaiter::await_resume() {
 
 WaitClosedAwaiter StreamClosed::operator co_await() const noexcept {
     Connection& connection = connection_of(connection_.get());
-    return {connection.lost(), connection.closed_waiters, &connection.lost_by(), "wait_closed"};
+    const std::exception_ptr& error =
+        connection.orphaned() ? loop_is_closed() : connection.lost_by();
+    return {connection.lost(), connection.closed_waiters, &error, "wait_closed"};
 }
 
 }  // namespace detail

@@ -76,6 +76,12 @@ void Stream::notify() {
     }
 }
 
+const std::exception_ptr& loop_is_closed() {
+    static const std::exception_ptr error =
+        std::make_exception_ptr(RuntimeError("Event loop is closed"));
+    return error;
+}
+
 bool Stream::reader_waits() const noexcept {
     return reader_ != nullptr && reader_->state_ == ReadWaiter::State::waiting &&
            !reader_->satisfied();

@@ -28,6 +28,8 @@ public:
 
     [[nodiscard]] const std::exception_ptr& exception() const noexcept { return exception_; }
     [[nodiscard]] bool ended() const noexcept { return ended_; }
+    /// Its loop was closed while it was open: nothing will ever come.
+    [[nodiscard]] bool orphaned() const noexcept { return orphaned_; }
     [[nodiscard]] std::size_t limit() const noexcept { return limit_; }
     /// What was received and not yet read.
     [[nodiscard]] std::string_view buffered() const noexcept {
@@ -88,7 +90,13 @@ private:
     std::exception_ptr exception_;
     ReadWaiter* reader_ = nullptr;  // that waits, or was woken and has not run yet
     bool ended_ = false;
+
+protected:
+    bool orphaned_ = false;
 };
+
+/// What those get who wait for something of an orphaned stream.
+[[nodiscard]] const std::exception_ptr& loop_is_closed();
 
 /// Both halves: adds flow control, and the end.
 ///
@@ -130,7 +138,7 @@ protected:
     /// The end: everybody who waits is told.
     void set_lost(std::exception_ptr error);
     /// The end of the loop: nobody is there to be told.
-    void set_lost_silently() noexcept { lost_ = true; }
+    void set_lost_silently() noexcept { orphaned_ = !std::exchange(lost_, true); }
     /// Something was written in vain.
     void dropped_write() noexcept;
 

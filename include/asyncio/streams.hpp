@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <exception>
 #include <initializer_list>
+#include <iterator>
 #include <optional>
 #include <span>
 #include <string>
@@ -149,11 +150,22 @@ public:
     template <class Lines>
         requires(!std::convertible_to<const Lines&, std::string_view>)
     void writelines(const Lines& lines) {
+        using Line = decltype(*std::begin(lines));
         std::vector<std::string_view> views;
-        for (const auto& line : lines) {
-            views.emplace_back(line);
+        if constexpr (std::is_lvalue_reference_v<Line> ||
+                      std::is_same_v<std::remove_cvref_t<Line>, std::string_view>) {
+            for (const auto& line : lines) {
+                views.emplace_back(line);
+            }
+            write_all(views);
+        } else {  // the range makes each one when it is asked for it
+            std::vector<std::string> kept;
+            for (const auto& line : lines) {
+                kept.emplace_back(line);
+            }
+            views.assign(kept.begin(), kept.end());
+            write_all(views);
         }
-        write_all(views);
     }
     void writelines(std::initializer_list<std::string_view> lines) { write_all(lines); }
 

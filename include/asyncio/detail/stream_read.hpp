@@ -82,6 +82,7 @@ private:
         invalid,  // its separators are
         refused,  // another task reads
         failed,   // the stream has an exception
+        orphaned,
         waiting,
         woken,
     };
