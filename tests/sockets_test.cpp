@@ -59,7 +59,7 @@ struct Pair {
     }
     /// What has arrived at the other end.
     [[nodiscard]] std::string receive() const {
-        std::string bytes(1 << 20, '\0');
+        std::string bytes(1 << 18, '\0');
         const ssize_t count = ::recv(theirs, bytes.data(), bytes.size(), MSG_DONTWAIT);
         bytes.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
         return bytes;

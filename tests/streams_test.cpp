@@ -1860,13 +1860,14 @@ TEST(Faults, of_late_cancellations_lose_and_change_nothing) {
 static Coroutine<> write_without_memory(bool lines) {
     Peer peer;
     auto [reader, writer] = co_await open_to(peer);
-    const std::string bytes = pattern(32 << 20);
+    writer.socket().setsockopt(SOL_SOCKET, SO_SNDBUF, 4096);
+    const std::string bytes = pattern(8 << 20);
     bool refused = false;
     try {
         const NoMemory scope(100'000);
         if (lines) {
-            writer.writelines({std::string_view(bytes).substr(0, 16 << 20),
-                               std::string_view(bytes).substr(16 << 20)});
+            writer.writelines({std::string_view(bytes).substr(0, 4 << 20),
+                               std::string_view(bytes).substr(4 << 20)});
         } else {
             writer.write(bytes);
         }
@@ -1895,8 +1896,8 @@ NETWORK_TEST(NoMemory, for_what_is_written_aborts_the_connection) {
 NETWORK_TEST(NoMemory, for_what_is_queued_aborts_the_connection) {
     Peer peer;
     auto [reader, writer] = co_await open_to(peer);
-    writer.write(pattern(16 << 20));
-    const std::string more = pattern(1 << 20);
+    writer.write(std::string(16 << 20, 'x'));
+    const std::string more(1 << 20, 'x');
     {
         const NoMemory scope(100'000);
         EXPECT_THROW(writer.write(more), std::bad_alloc);

@@ -31,6 +31,7 @@ public:
 
     /// Listens, if it does not yet. RuntimeError if it is closed.
     [[nodiscard]] Coroutine<> start_serving() const;
+    /// Does it accept connections?
     [[nodiscard]] bool is_serving() const noexcept;
 
     /// Serves until it is closed, or the task is cancelled: then closes the server and its
@@ -49,8 +50,10 @@ public:
         return detail::ServerClosed(core_);
     }
 
+    /// The loop it belongs to; RuntimeError once that is closed.
     [[nodiscard]] EventLoop& get_loop() const;
 
+    /// For with().
     Server& aenter() noexcept { return *this; }
     Coroutine<bool> aexit(std::exception_ptr error);
 

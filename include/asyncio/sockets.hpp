@@ -168,19 +168,19 @@ private:
 
 /// One of the addresses of a host. Mirrors the tuples of Python's getaddrinfo().
 struct AddressInfo {
-    AddressFamily family = AddressFamily::unspecified;
-    SocketType type = SocketType::any;
-    int proto = 0;
-    std::string canonname;
-    Address address;
+    AddressFamily family = AddressFamily::unspecified;  ///< of a socket to connect from
+    SocketType type = SocketType::any;                  ///< the same
+    int proto = 0;                                      ///< the same: 6 for TCP, 17 for UDP
+    std::string canonname;  ///< the host's own name, in the first one, if flags has AI_CANONNAME
+    Address address;        ///< to connect to
 };
 
 /// Keyword arguments of getaddrinfo().
 struct AddressInfoOptions {
     AddressFamily family = AddressFamily::unspecified;  ///< unspecified: all
-    SocketType type = SocketType::any;
-    int proto = 0;
-    int flags = 0;  ///< AI_PASSIVE and others of <netdb.h>
+    SocketType type = SocketType::any;                  ///< any: one of each type
+    int proto = 0;                                      ///< 0: all
+    int flags = 0;                                      ///< AI_PASSIVE and others of <netdb.h>
 };
 static_assert(std::is_trivially_destructible_v<AddressInfoOptions>);
 
@@ -223,7 +223,8 @@ struct Accepted {
     return {socket, buffer};
 }
 
-/// Sends all of `bytes`. How many were sent is not known if it is cancelled or fails.
+/// Sends all of `bytes`. ECANCELED if the socket is closed before. How many were sent is not known
+/// if it is cancelled or fails.
 [[nodiscard]] inline detail::SockSendAll sock_sendall(const Socket& socket,
                                                       std::string_view bytes) noexcept {
     return {socket, bytes};

@@ -129,14 +129,16 @@ static_assert(std::is_trivially_destructible_v<WriteBufferLimits>);
 ///     co_await writer.wait_closed();
 ///
 /// write() never waits: it sends what the system takes and keeps the rest. drain() waits while more
-/// is kept than the high-water mark (64 KiB), until it is less than the low one (16 KiB).
+/// is kept than the high-water mark (64 KiB), until it is no more than the low one (16 KiB).
 ///
 /// Destroying reader and writer without close() closes the connection, too; what was written is
 /// still sent.
 ///
 /// Errors:  a connection that is lost is reported by drain() and wait_closed(), and by reads:
 ///          ConnectionResetError, BrokenPipeError or another OSError. Writing to a connection that
-///          is closed or lost does nothing (and is logged from the fifth time on).
+///          is closed or lost does nothing (and is logged from the fifth time on). If there is no
+///          memory for what is still to be sent, write() throws std::bad_alloc and the connection
+///          is aborted: a part of it may have been sent.
 /// Threads: belongs to its loop's thread.
 class StreamWriter {
 public:
@@ -146,7 +148,8 @@ public:
     void write(std::span<const std::byte> bytes) {
         write(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
     }
-    /// The same as a write() of each, with fewer system calls.
+    /// The same as a write() of each, with fewer system calls. Of a range of strings, or of what is
+    /// one on demand.
     template <class Lines>
         requires(!std::convertible_to<const Lines&, std::string_view>)
     void writelines(const Lines& lines) {
@@ -172,22 +175,29 @@ public:
     /// Waits until enough is sent for more to be written. Any number of tasks may.
     [[nodiscard]] detail::Drain drain() { return detail::Drain(connection()); }
 
-    /// Ends the stream that the peer reads, after what was written; reading goes on.
+    /// Ends the stream that the peer reads, after what was written; reading goes on. OSError (of
+    /// ENOTCONN) if the connection is gone and nothing was left to send.
     void write_eof();
+    /// Can the one stream be ended without the other? A socket's can.
     [[nodiscard]] bool can_write_eof() const;
 
     /// Closes the connection after what was written is sent. Reading ends.
     void close();
+    /// Is it closed, or about to be, by whomever? Then writing does nothing any more.
     [[nodiscard]] bool is_closing() const;
-    /// Waits until it is closed; throws what it was lost by.
+    /// Waits until it is closed; throws what it was lost by. That the peer has gone is found by a
+    /// read or a write: where nobody does either, it is close() that ends this wait.
     [[nodiscard]] detail::StreamClosed wait_closed() { return detail::StreamClosed(connection()); }
     /// Closes the connection at once, without sending the rest.
     void abort();
 
     /// "peername", "sockname" and "socket" as text; nullopt for what there is not.
     [[nodiscard]] std::optional<std::string> get_extra_info(std::string_view name) const;
+    /// The peer's address and the own one, also after the connection is closed; empty if it has
+    /// none, or if it is a long one, as the path of a Unix socket may be.
     [[nodiscard]] Address peername() const;
     [[nodiscard]] Address sockname() const;
+    /// To set options on; without a descriptor once the connection is closed.
     [[nodiscard]] TransportSocket socket() const;
 
     // What Python has on `writer.transport`.
@@ -213,18 +223,19 @@ struct StreamPair {
 
 /// Keyword arguments of open_connection().
 struct OpenConnectionOptions {
-    std::size_t limit = detail::default_stream_limit;  ///< of the reader
-    AddressFamily family = AddressFamily::unspecified;
-    int flags = 0;                     ///< of getaddrinfo()
-    std::string_view local_host = {};  ///< to bind the socket to
-    int local_port = 0;
+    std::size_t limit = detail::default_stream_limit;   ///< of the reader
+    AddressFamily family = AddressFamily::unspecified;  ///< of the addresses to try; all
+    int flags = 0;                                      ///< of getaddrinfo()
+    std::string_view local_host = {};                   ///< to bind the socket to
+    int local_port = 0;                                 ///< the same; 0: any that is free
 };
 static_assert(std::is_trivially_destructible_v<OpenConnectionOptions>);
 
 /// Connects to a TCP server; tries all addresses of `host`, one after the other.
 ///
 /// Cancellation: the connection that is being made is closed.
-/// Errors:       AddressInfoError; if no address can be connected to, the OSError of the only one,
+/// Errors:       std::invalid_argument if `limit` is 0; AddressInfoError; if no address can be
+/// connected to, the OSError of the only one,
 ///               or one that tells them all.
 [[nodiscard]] Coroutine<StreamPair> open_connection(std::string_view host, int port,
                                                     OpenConnectionOptions options = {});
@@ -235,13 +246,13 @@ static_assert(std::is_trivially_destructible_v<OpenConnectionOptions>);
 
 /// Keyword arguments of start_server().
 struct StartServerOptions {
-    std::size_t limit = detail::default_stream_limit;  ///< of the readers
-    AddressFamily family = AddressFamily::unspecified;
-    int backlog = 100;  ///< connections that wait to be accepted
-    bool reuse_address = true;
-    bool reuse_port = false;
-    bool keep_alive = false;
-    bool start_serving = true;
+    std::size_t limit = detail::default_stream_limit;   ///< of the readers
+    AddressFamily family = AddressFamily::unspecified;  ///< of the addresses to listen on; all
+    int backlog = 100;                                  ///< connections that wait to be accepted
+    bool reuse_address = true;  ///< a port whose last connections still linger may be had again
+    bool reuse_port = false;    ///< the port may be shared with others who say so, too
+    bool keep_alive = false;    ///< the system finds out whether silent peers are still there
+    bool start_serving = true;  ///< false: Server::start_serving() or serve_forever() begins
 };
 static_assert(std::is_trivially_destructible_v<StartServerOptions>);
 
@@ -255,7 +266,9 @@ static_assert(std::is_trivially_destructible_v<StartServerOptions>);
 /// An empty `host` stands for all interfaces, IPv4 and IPv6; `port` 0 for a port that is free on
 /// all of them (server.addresses() tells).
 ///
-/// Errors: AddressInfoError, OSError. If one address cannot be bound, none is.
+/// Cancellation: the server is closed, if it was there already.
+/// Errors:       std::invalid_argument if `limit` is 0; AddressInfoError, OSError. If one address
+///               cannot be bound, none is.
 template <detail::ClientHandler Handler>
 [[nodiscard]] Coroutine<Server> start_server(Handler&& handler, std::string_view host, int port,
                                              StartServerOptions options = {}) {

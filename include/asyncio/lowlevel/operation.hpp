@@ -56,8 +56,13 @@ struct Buffer {
 /// A Callback that carries one request to the proactor and, later, its result.
 ///
 /// From EventLoop::start() until it runs, the Operation, its buffer and its address belong to the
-/// proactor and must stay where they are. It completes exactly once, also when it is cancelled:
-/// then, if nothing had happened yet, with -ECANCELED. It may be started again once it runs.
+/// proactor and must stay where they are. It completes exactly once, also when it is cancelled,
+/// perhaps some polls later: then, if nothing had happened yet, with -ECANCELED. It may be started
+/// again once it runs.
+///
+/// What a backend needs besides until then (of a recv_from or send_to on io_uring a msghdr and an
+/// iovec) is for the backend to keep, from the poll() that takes the operation until the one that
+/// completes it: an Operation has no room for it, so that those of idle connections stay small.
 ///
 /// A descriptor that the proactor knows is closed by `close`, or by other means after `forget`:
 /// otherwise the next one of that number may wait for ever.
@@ -78,7 +83,9 @@ public:
     void* data = nullptr;
     std::size_t size = 0;
     SocketAddress* address = nullptr;
-    std::int64_t result = 0;  ///< what the kernel answered: at least 0, or -errno
+    /// When it is completed, what the kernel answered: at least 0, or -errno. Before, the
+    /// proactor's: a connect that has set out keeps -EINPROGRESS here.
+    std::int64_t result = 0;
 };
 
 using OperationList = CallbackList;
