@@ -25,16 +25,17 @@ public:
 
 }  // namespace asyncio::testing
 
-void* operator new(std::size_t size) {
+// Not inlined, or g++ compares what is left of the pairs.
+[[gnu::noinline]] void* operator new(std::size_t size) {
     void* const block = size > asyncio::testing::largest_allocation ? nullptr : std::malloc(size);
     if (block == nullptr) {
         throw std::bad_alloc();
     }
     return block;
 }
-void operator delete(void* block) noexcept {
+[[gnu::noinline]] void operator delete(void* block) noexcept {
     std::free(block);
 }
-void operator delete(void* block, std::size_t) noexcept {
+[[gnu::noinline]] void operator delete(void* block, std::size_t) noexcept {
     std::free(block);
 }
