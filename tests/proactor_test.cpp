@@ -1331,6 +1331,35 @@ TEST_P(ProactorContract, calls_what_needs_no_waiting) {
     EXPECT_EQ(call(Opcode::socket, -1, 9999, SOCK_STREAM), -EAFNOSUPPORT);
 }
 
+// Also where no attempt is let through any more, and whatever waits on the descriptor.
+TEST_P(ProactorContract, receives_by_a_call_without_waiting) {
+    Pair pair = tcp_pair();
+    std::string buffer(64, '\0');
+    const auto call_recv = [&] {
+        Operation operation(nullptr, Opcode::recv, pair.ours);
+        operation.data = buffer.data();
+        operation.size = buffer.size();
+        return proactor().call(operation);
+    };
+    EXPECT_EQ(call_recv(), -EAGAIN);
+    Probe& waiting = wait_with(make(Opcode::poll_in, pair.ours));
+    put(pair.theirs, "called");
+    Probe& attempted = make_sender(pair.ours, "x");
+    while (proactor().attempt(attempted)) {}
+    EXPECT_EQ(call_recv(), 6);
+    EXPECT_EQ(buffer.substr(0, 6), "called");
+    EXPECT_EQ(call_recv(), -EAGAIN);
+
+    put(pair.theirs, "more");
+    EXPECT_TRUE(finished(waiting));
+    Probe& receiver = receive(pair.ours);
+    EXPECT_TRUE(finished(receiver));
+    EXPECT_EQ(receiver.text(), "more");
+    close_hard(pair.theirs);
+    EXPECT_EQ(call_recv(), -ECONNRESET);
+    EXPECT_EQ(call_recv(), 0);
+}
+
 // ---------------------------------------------------------------------------------------- fairness
 
 TEST_P(ProactorContract, completes_more_than_one_poll_can_report) {

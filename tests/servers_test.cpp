@@ -615,7 +615,9 @@ TEST(SystemExit, of_a_report_closes_the_connection) {
     EventLoop loop;
     loop.set_exception_handler([](EventLoop&, const ExceptionContext&) { throw SystemExit(); });
     std::optional<Server> server;
-    const auto handler = [](StreamReader, StreamWriter) -> Coroutine<> {
+    std::optional<StreamWriter> kept;  // so that it is not closed for want of handles
+    const auto handler = [&kept](StreamReader, StreamWriter writer) -> Coroutine<> {
+        kept.emplace(std::move(writer));
         co_await sleep(0);
         throw RuntimeError("to be reported");
     };
@@ -624,6 +626,7 @@ TEST(SystemExit, of_a_report_closes_the_connection) {
         of.close();
         co_await of.wait_closed();
     };
+    EXPECT_TRUE(kept->is_closing());
     loop.run_until_complete(end(*server));
     loop.set_exception_handler([](EventLoop&, const ExceptionContext&) {});
 }
