@@ -8,6 +8,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <string>
 #include <utility>
 #include <vector>
@@ -85,14 +86,14 @@ Coroutine<> amain(Room& room, int port) {
         return welcome(room, std::move(reader), std::move(writer));
     };
     Server server = co_await start_server(handler, "127.0.0.1", port);
-    std::printf("serving on 127.0.0.1:%d\n", server.sockets().front().getsockname().port());
+    std::printf("serving on 127.0.0.1:%d\n", server.addresses().front().port());
     std::fflush(stdout);
 
     Event never;
     auto interrupted = co_await as_result(never.wait());
     server.close();
-    server
-        .abort_clients();  // and not close_clients(): somebody may never take what is left for him
+    // Not close_clients(): somebody may never take what is left for him.
+    server.abort_clients();
     interrupted.get();
 }
 
@@ -102,5 +103,8 @@ int main(int argc, char** argv) {
         run(amain(room, argc > 1 ? std::atoi(argv[1]) : 8888));
     } catch (const KeyboardInterrupt&) {
         std::puts("bye");
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "chat_server: %s\n", error.what());  // the port is taken, perhaps
+        return 1;
     }
 }

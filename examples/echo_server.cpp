@@ -8,6 +8,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <string>
 
 using namespace asyncio;
@@ -31,7 +32,7 @@ Coroutine<> echo(StreamReader reader, StreamWriter writer) {
 
 Coroutine<> amain(int port) {
     Server server = co_await start_server(echo, "127.0.0.1", port);
-    std::printf("serving on 127.0.0.1:%d\n", server.sockets().front().getsockname().port());
+    std::printf("serving on 127.0.0.1:%d\n", server.addresses().front().port());
     std::fflush(stdout);
     co_await server.serve_forever();
 }
@@ -41,5 +42,8 @@ int main(int argc, char** argv) {
         run(amain(argc > 1 ? std::atoi(argv[1]) : 8888));
     } catch (const KeyboardInterrupt&) {
         std::puts("bye");
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "echo_server: %s\n", error.what());  // the port is taken, perhaps
+        return 1;
     }
 }

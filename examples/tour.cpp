@@ -4,18 +4,21 @@
 // `tour --help` lists what can be put in the place of the tour's own files, server and database.
 // What each wait is: support/{files,requests,database}.hpp. How they are done: support/work.hpp.
 // SPDX-License-Identifier: MIT
-#include "support/database.hpp"
 #include "support/failures.hpp"
-#include "support/files.hpp"
 #include "support/options.hpp"
 #include "support/progress.hpp"
-#include "support/requests.hpp"
+#include "support/setup.hpp"
 #include "support/table.hpp"
+#include "support/text.hpp"
+#include "support/threads.hpp"
 #include "support/work.hpp"
 
 #include <asyncio/asyncio.hpp>
 
+#include <cerrno>
+#include <cstddef>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,50 +28,6 @@
 using namespace asyncio;
 
 namespace tour {
-
-/// The tour's own server and database, where the command line names no other.
-struct Surroundings {
-    std::optional<Server> server;
-    std::unique_ptr<SampleDatabase> database;
-};
-
-/// What there is to wait for. What cannot even be begun is reported, and left out.
-Coroutine<std::vector<std::unique_ptr<Source>>> make_sources(const Options& options,
-                                                             Surroundings& own,
-                                                             Failures& failures) {
-    std::vector<std::unique_ptr<Source>> sources;
-    if (options.max_files > 0) {
-        auto files = co_await as_result(FileSource::below(options.files, options.max_files));
-        if (files.cancelled()) {
-            files.get();
-        } else if (files.has_value()) {
-            sources.push_back(std::move(*files));
-        } else {
-            failures.report("files: " + options.files + ": " + text_of(files.error()));
-        }
-    }
-    if (options.requests > 0) {
-        std::string url = options.url.value_or("");
-        if (!options.url.has_value()) {
-            own.server = co_await start_slow_server(options.delay);
-            url = "http://127.0.0.1:" +
-                  std::to_string(own.server->sockets().front().getsockname().port()) + "/";
-        }
-        sources.push_back(std::make_unique<RequestSource>(url, options.requests));
-    }
-    if (options.queries > 0) {
-        std::string path = options.db.value_or("");
-        std::string sql = "SELECT name, type FROM sqlite_master";
-        if (!options.db.has_value()) {
-            own.database = co_await to_thread([] { return std::make_unique<SampleDatabase>(); });
-            path = own.database->path();
-            sql = SampleDatabase::query;
-        }
-        sources.push_back(
-            std::make_unique<QuerySource>(path, options.sql.value_or(sql), options.queries));
-    }
-    co_return sources;
-}
 
 Table make_table(const Work& work, const Round& first, const Round& second) {
     const Round* const rounds[] = {&first, &second};
@@ -114,10 +73,10 @@ Coroutine<> do_both(Work& work, Round& first, Round& second, std::size_t workers
 }
 
 /// The whole tour; was everything well?
-Coroutine<bool> go(Options options) {
+Coroutine<bool> go(const Options& options, Pools& pools) {
     Progress progress;
     Failures failures(progress);
-    Surroundings own;
+    Surroundings own(pools);
     auto sources = co_await make_sources(options, own, failures);
     Work work(std::move(sources), options.deadline, progress, failures);
     Round first("one after another");
@@ -126,22 +85,24 @@ Coroutine<bool> go(Options options) {
     auto result = co_await as_result(do_both(work, first, second, options.workers));
 
     // Also after Ctrl-C: what was done until then.
-    std::fputs(make_table(work, first, second).text().c_str(), stdout);
+    const std::string table = make_table(work, first, second).text();
+    if (std::fputs(table.c_str(), stdout) < 0 || std::fflush(stdout) != 0) {
+        failures.report(OSError(errno, "the table cannot be written").what());
+    }
     result.get();
     co_return !failures.any();
 }
 
-}  // namespace tour
-
-int main(int argc, char** argv) {
+/// The program but for its end: the exit status.
+int run_tour(const std::vector<std::string>& arguments, Pools& pools) {
     try {
-        const auto options = tour::parse_options({argv + 1, argv + argc});
+        const Options options = parse_options(arguments);
         if (options.help) {
-            std::fputs(tour::usage().c_str(), stdout);
+            std::fputs(usage().c_str(), stdout);
             return 0;
         }
-        return run(tour::go(options)) ? 0 : 1;
-    } catch (const tour::UsageError& error) {
+        return run(go(options, pools)) ? 0 : 1;
+    } catch (const UsageError& error) {
         std::fprintf(stderr, "tour: %s; --help lists the options\n", error.what());
         return 2;
     } catch (const KeyboardInterrupt&) {
@@ -151,4 +112,16 @@ int main(int argc, char** argv) {
         std::fprintf(stderr, "tour: %s\n", error.what());
         return 1;
     }
+}
+
+}  // namespace tour
+
+int main(int argc, char** argv) {
+    tour::Pools pools;
+    const int status = tour::run_tour({argv + 1, argv + argc}, pools);
+    if (const auto line = pools.left_behind()) {
+        std::fprintf(stderr, "tour: %s\n", line->c_str());
+        std::_Exit(status);  // destructors would wait for the threads, and so may exit()
+    }
+    return status;
 }

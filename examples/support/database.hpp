@@ -110,6 +110,11 @@ public:
         std::filesystem::remove_all(directory_, ignored);
     }
 
+    /// In a thread.
+    static std::unique_ptr<SampleDatabase> create(std::stop_token) {
+        return std::make_unique<SampleDatabase>();
+    }
+
     [[nodiscard]] std::string path() const { return directory_ / "tour.db"; }
 
     static constexpr const char* query =
@@ -122,8 +127,8 @@ private:
 /// The same query again and again, on as many connections as are needed at a time.
 class QuerySource final : public Source {
 public:
-    QuerySource(std::string path, std::string sql, std::size_t count)
-        : path_(std::move(path)), sql_(std::move(sql)), count_(count) {}
+    QuerySource(std::string path, std::string sql, std::size_t count, Threads& threads)
+        : path_(std::move(path)), sql_(std::move(sql)), count_(count), threads_(threads) {}
 
     [[nodiscard]] std::string kind() const override { return "queries"; }
     [[nodiscard]] std::size_t count() const override { return count_; }
@@ -131,29 +136,31 @@ public:
 
     asyncio::Coroutine<> wait(std::size_t) override {
         std::shared_ptr<Connection> connection;
-        if (idle_.empty()) {
-            connection = co_await asyncio::to_thread(open, path_);
-        } else {
+        if (!idle_.empty()) {
             connection = std::move(idle_.back());
             idle_.pop_back();
         }
-        co_await stoppable_thread(execute, connection, sql_);
+        connection = co_await threads_.call(path_, query, connection, path_, sql_);
         idle_.push_back(std::move(connection));  // one that failed is not used again
     }
 
 private:
-    // For reading: the query comes from the command line and is run many times.
-    static std::shared_ptr<Connection> open(const std::string& path) {
-        return std::make_shared<Connection>(path, SQLITE_OPEN_READONLY);
-    }
-    static std::size_t execute(const std::shared_ptr<Connection>& connection,
-                               const std::string& sql, std::stop_token stop) {
-        return connection->execute(sql, std::move(stop));
+    /// In a thread. Gives the connection back: a new one if there was none.
+    static std::shared_ptr<Connection> query(std::shared_ptr<Connection> connection,
+                                             const std::string& path, const std::string& sql,
+                                             std::stop_token stop) {
+        if (connection == nullptr) {
+            // For reading: the query comes from the command line and is run many times.
+            connection = std::make_shared<Connection>(path, SQLITE_OPEN_READONLY);
+        }
+        connection->execute(sql, std::move(stop));
+        return connection;
     }
 
     std::string path_;
     std::string sql_;
     std::size_t count_;
+    Threads& threads_;
     std::vector<std::shared_ptr<Connection>> idle_;
 };
 

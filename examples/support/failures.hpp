@@ -4,14 +4,10 @@
 #pragma once
 
 #include "progress.hpp"
+#include "text.hpp"
 
-#include <asyncio/exceptions.hpp>
-
-#include <algorithm>
-#include <exception>
 #include <set>
 #include <string>
-#include <utility>
 
 namespace tour {
 
@@ -20,11 +16,8 @@ class Failures {
 public:
     explicit Failures(const Progress& progress) : progress_(progress) {}
 
-    void report(std::string line) {
-        // It is made of what others sent: a line it stays, and no escape sequence.
-        std::replace_if(
-            line.begin(), line.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; }, ' ');
-        line = line.substr(0, 300);
+    void report(const std::string& what) {
+        const std::string line = printable(what);
         if (reported_.insert(line).second) {
             progress_.print("tour: " + line);
         }
@@ -35,16 +28,5 @@ private:
     const Progress& progress_;
     std::set<std::string> reported_;
 };
-
-/// What an exception says of itself.
-inline std::string text_of(const std::exception_ptr& error) {
-    try {
-        std::rethrow_exception(error);
-    } catch (const std::exception& exception) {
-        return exception.what();
-    } catch (...) {
-        return asyncio::describe(error);
-    }
-}
 
 }  // namespace tour

@@ -56,7 +56,7 @@ inline std::vector<std::string> list_files(std::string directory, std::size_t mo
             }
         }
         if (error && current == directory) {
-            throw asyncio::OSError(error.value(), "cannot be listed");
+            throw asyncio::OSError(error.value(), directory + ": cannot be listed");
         }
         if (error) {
             found.push_back(current);  // likewise
@@ -92,24 +92,26 @@ inline std::size_t read_file(std::string path, std::stop_token stop) {
 
 class FileSource final : public Source {
 public:
-    explicit FileSource(std::vector<std::string> paths) : paths_(std::move(paths)) {}
+    FileSource(std::vector<std::string> paths, Threads& threads)
+        : paths_(std::move(paths)), threads_(threads) {}
 
     /// The files below a directory. Throws what listing it throws.
     static asyncio::Coroutine<std::unique_ptr<Source>> below(std::string directory,
-                                                             std::size_t most) {
-        auto paths = co_await stoppable_thread(list_files, std::move(directory), most);
-        co_return std::make_unique<FileSource>(std::move(paths));
+                                                             std::size_t most, Threads& threads) {
+        auto paths = co_await threads.call(directory, list_files, directory, most);
+        co_return std::make_unique<FileSource>(std::move(paths), threads);
     }
 
     [[nodiscard]] std::string kind() const override { return "files"; }
     [[nodiscard]] std::size_t count() const override { return paths_.size(); }
     [[nodiscard]] std::string subject(std::size_t index) const override { return paths_[index]; }
     asyncio::Coroutine<> wait(std::size_t index) override {
-        co_await stoppable_thread(read_file, paths_[index]);
+        co_await threads_.call(paths_[index], read_file, paths_[index]);
     }
 
 private:
     std::vector<std::string> paths_;
+    Threads& threads_;
 };
 
 }  // namespace tour

@@ -66,13 +66,19 @@ inline std::string_view trim(std::string_view text) {
     return first == text.npos ? std::string_view() : text.substr(first, last - first + 1);
 }
 
+inline std::string to_lower(std::string text) {
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return text;
+}
+
 inline void parse_status(std::string_view line, Response& response) {
     const bool version = line.starts_with("HTTP/1.0 ") || line.starts_with("HTTP/1.1 ");
     const std::string_view digits =
         line.substr(0, 12).substr(std::min<std::size_t>(9, line.size()));
     const auto is_digit = [](unsigned char c) { return std::isdigit(c) != 0; };
     if (!version || digits.size() != 3 || !std::all_of(digits.begin(), digits.end(), is_digit) ||
-        (line.size() > 12 && line[12] != ' ')) {
+        digits.front() == '0' || (line.size() > 12 && line[12] != ' ')) {
         throw HttpError("the answer does not begin as HTTP/1.1");
     }
     std::from_chars(digits.data(), digits.data() + digits.size(), response.status);
@@ -81,14 +87,12 @@ inline void parse_status(std::string_view line, Response& response) {
 
 inline void parse_header(std::string_view line, Response& response) {
     const auto colon = line.find(':');
-    std::string name(line.substr(0, colon));
+    const std::string name(line.substr(0, colon));
     // A space before the colon, or a line that goes on with the one before: ways to smuggle.
     if (colon == line.npos || name.empty() || name.find_first_of(" \t") != name.npos) {
         throw HttpError("the header has a line that is none: " + std::string(line.substr(0, 40)));
     }
-    std::transform(name.begin(), name.end(), name.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    response.headers.emplace_back(std::move(name), trim(line.substr(colon + 1)));
+    response.headers.emplace_back(to_lower(name), trim(line.substr(colon + 1)));
 }
 
 /// Status line and headers; answers that only announce another one (1xx) are passed over.
@@ -104,6 +108,9 @@ inline asyncio::Coroutine<Response> read_head(asyncio::StreamReader& reader, std
                 break;
             }
             parse_header(line, response);
+        }
+        if (response.status == 101) {
+            throw HttpError("the server wants to speak another protocol, which it was not asked");
         }
     } while (response.status < 200);
     co_return response;
@@ -200,7 +207,7 @@ inline asyncio::Coroutine<std::string> read_body(asyncio::StreamReader& reader, 
         throw HttpError("the answer contradicts itself: it is chunked and has a length");
     }
     if (coding.has_value()) {
-        if (*coding != "chunked") {
+        if (to_lower(*coding) != "chunked") {
             throw HttpError("the transfer encoding is not understood: " + *coding);
         }
         co_return co_await read_chunks(reader, limits);

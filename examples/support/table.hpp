@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdio>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,12 +38,5 @@ public:
 private:
     std::vector<std::vector<std::string>> rows_;
 };
-
-/// A number with so many digits after the point, and its unit.
-inline std::string number(double value, int digits, const char* unit) {
-    char text[64];
-    std::snprintf(text, sizeof text, "%.*f %s", digits, value, unit);
-    return text;
-}
 
 }  // namespace tour

@@ -6,7 +6,7 @@
 #include "failures.hpp"
 #include "progress.hpp"
 #include "source.hpp"
-#include "table.hpp"
+#include "text.hpp"
 #include "usage.hpp"
 
 #include <asyncio/events.hpp>
@@ -164,9 +164,9 @@ private:
             tally.repeated = 0;
             co_return;
         }
-        count_failure(
-            tally, job,
-            limit.expired() ? "no answer within " + deadline_text_ : text_of(result.error()));
+        count_failure(tally, job,
+                      limit.expired() ? "no answer within " + seconds_text(deadline_)
+                                      : text_of(result.error()));
     }
 
     void count_failure(Tally& tally, Job job, const std::string& reason) {
@@ -180,7 +180,6 @@ private:
 
     std::vector<std::unique_ptr<Source>> sources_;
     asyncio::Duration deadline_;
-    std::string deadline_text_ = number(deadline_.seconds(), 1, "s");
     Progress& progress_;
     Failures& failures_;
 };

@@ -42,6 +42,15 @@ class ServerCase(unittest.TestCase):
         rest, _ = self.server.communicate(timeout=SECONDS)
         self.assertEqual((rest, self.server.returncode), ("bye\n", 0))
 
+    def test_port_that_is_taken(self) -> None:
+        """One line, and no crash."""
+        result = subprocess.run([*COMMAND, str(self.port)], capture_output=True, text=True,
+                                timeout=SECONDS)
+        self.assertEqual((result.returncode, result.stdout), (1, ""), result.stderr)
+        if not COMMAND[-1].endswith(".py"):  # which shows where
+            self.assertRegex(result.stderr, r"(?i)\A[a-z]+_server: .*address already in use\n\Z")
+        self.end()
+
 
 def reset(client: socket.socket) -> None:
     """Closes a connection the hard way: the peer gets ECONNRESET."""

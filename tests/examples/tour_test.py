@@ -4,6 +4,8 @@
 usage: tour_test.py EXECUTABLE [TestCase...]
 """
 # SPDX-License-Identifier: MIT
+import contextlib
+import fcntl
 import functools
 import http.server
 import os
@@ -211,10 +213,109 @@ class Work(TourCase):
         self.assertLess(len(requests), 16)
         self.assertLess(time.monotonic() - started, 5)
 
+    def test_messages(self) -> None:
+        """One line of UTF-8 each, in which nothing speaks to the terminal, cut where it may be."""
+        for sql, shown in (("\x1b[31m\u009b31m\x7f\t", " [31m 31m  "),
+                           ("\u00e9\u20ac\U0001f600", "\u00e9\u20ac\U0001f600"),
+                           ("\udc9b31m \udcc3", "?31m ?"),  # bytes that are not UTF-8
+                           ("\udce0\udc82\udc9b", "???"),  # U+009B, longer than allowed
+                           ("x" + "\u20ac" * 200, "x" + "\u20ac" * 96 + "\n")):
+            with self.subTest(sql):
+                outcome = self.tour("--max-files=0", "--requests=0", "--queries=1", "--sql", sql)
+                self.check(outcome, 1, [f"tour: queries: {shown}".rstrip("\n")])
+                self.assertIn(f"tour: queries: {shown}", outcome.errors)
+
+    def test_short_deadline(self) -> None:
+        with serving(never()) as (url, _):
+            outcome = self.tour("--max-files=0", "--queries=0", "--requests=1",
+                                "--deadline=0.005", "--url", url)
+        self.check(outcome, 1, [f"tour: requests: {url}: no answer within 0.005 s"],
+                   requests="0 of 1")
+
+    def test_what_cannot_be_begun(self) -> None:
+        result = subprocess.run([TOUR, "--max-files=2", "--requests=2", "--queries=2"],
+                                capture_output=True, text=True, timeout=SECONDS,
+                                env={**os.environ, "TMPDIR": str(self.directory / "none")})
+        outcome = Outcome(result.returncode, result.stdout, result.stderr)
+        self.check(outcome, 1, ["tour: queries: "], files="2 of 2", requests="2 of 2")
+
+    def test_table_that_cannot_be_written(self) -> None:
+        with open("/dev/full", "w") as full:
+            result = subprocess.run([TOUR, "--max-files=1", "--requests=0", "--queries=0"],
+                                    stdout=full, stderr=subprocess.PIPE, text=True,
+                                    timeout=SECONDS)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("tour: the table cannot be written: No space left on device\n",
+                      result.stderr)
+
     def test_https(self) -> None:
         outcome = self.small("--url", "https://127.0.0.1/")
         self.check(outcome, 1, ["tour: requests: https://127.0.0.1/: https needs TLS"],
                    files="8 of 8", requests="0 of 8", queries="8 of 8")
+
+
+class Hanging(TourCase):
+    """Threads that hang: nothing waits for them, neither what is well nor the end."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.pipe = self.directory / "pipe"  # opening it takes until somebody writes into it
+        os.mkfifo(self.pipe)
+
+    def hanging_file(self, path: pathlib.Path) -> None:
+        """A file that takes lease-break-time (45 s) to be opened: this process has a lease."""
+        path.write_text("text")
+        file = os.open(path, os.O_RDWR)
+        self.addCleanup(os.close, file)
+        fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+
+    def test_database(self) -> None:
+        output = self.directory / "output"
+        started = time.monotonic()
+        with open(output, "w") as file:
+            result = subprocess.run([TOUR, "--max-files=8", "--requests=8", "--queries=8",
+                                     f"--db={self.pipe}", "--deadline=0.3"], stdout=file,
+                                    stderr=subprocess.PIPE, text=True, timeout=SECONDS)
+        self.assertLess(time.monotonic() - started, 8)
+        outcome = Outcome(result.returncode, output.read_text(), result.stderr)
+        self.check(outcome, 1, [
+            "tour: queries: SELECT name, type FROM sqlite_master: no answer within 0.3 s",
+            "tour: threads that hang and are left behind: ",
+        ], files="8 of 8", requests="8 of 8", queries="0 of 8")
+        self.assertRegex(outcome.failures[-1], rf": \d+, in {self.pipe}$")
+
+    def test_files(self) -> None:
+        signal.signal(signal.SIGIO, signal.SIG_IGN)  # somebody wants what the lease is for
+        files = self.directory / "files"
+        files.mkdir()
+        for number in range(8):
+            self.hanging_file(files / f"bad{number}")
+            (files / f"good{number}").write_text("text")
+        outcome = self.small(f"--files={files}", "--max-files=16", "--deadline=0.3")
+        self.check(outcome, 1, [
+            *[f"tour: files: {files}/bad{number}: no answer within 0.3 s" for number in range(8)],
+            f"tour: threads that hang and are left behind: 16, in {files}/bad0, {files}/bad1, "
+            f"{files}/bad2, ...",
+        ], files="8 of 16", requests="8 of 8", queries="8 of 8", failed="8")
+
+    def test_interrupt(self) -> None:
+        process = subprocess.Popen([TOUR, "--max-files=1", "--requests=0", "--queries=2",
+                                    f"--db={self.pipe}", "--deadline=60"],
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+        self.addCleanup(process.kill)
+        with contextlib.closing(process.stdout), contextlib.closing(process.stderr):
+            line = process.stderr.readline()
+            process.send_signal(signal.SIGINT)
+            started = time.monotonic()
+            output, errors = process.communicate(timeout=SECONDS)
+        self.assertLess(time.monotonic() - started, 5)
+        outcome = Outcome(process.returncode, output, line + errors)
+        self.assertEqual(outcome.status, 130, outcome)
+        self.assertEqual(outcome.failures, [
+            "tour: interrupted",
+            f"tour: threads that hang and are left behind: 1, in {self.pipe}"], outcome)
+        self.assertEqual(outcome.rows["files"], ["1 of 1", "-"], outcome)
 
 
 class CommandLine(TourCase):
@@ -324,6 +425,9 @@ class Http(TourCase):
         self.good(text)
         self.check(self.get(and_stays_open(text)), 0, [], requests="2 of 2")
 
+    def test_names_of_codings_in_any_case(self) -> None:
+        self.good(OK + b"Transfer-Encoding: Chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
+
     def test_until_the_end(self) -> None:
         self.good(OK + b"\r\nall of this")
         self.good(b"HTTP/1.0 200\r\n\r\n")
@@ -334,6 +438,10 @@ class Http(TourCase):
     def test_interim_answers(self) -> None:
         self.good(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + OK +
                   b"Content-Length: 2\r\n\r\nok")
+
+    def test_another_protocol(self) -> None:
+        self.bad(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n" + OK + b"\r\n",
+                 "the server wants to speak another protocol, which it was not asked")
 
     def test_no_content(self) -> None:
         self.check(self.get(and_stays_open(b"HTTP/1.1 204 No Content\r\n\r\n")), 0, [],
@@ -357,7 +465,8 @@ class Http(TourCase):
 
     def test_not_http(self) -> None:
         for text in (b"SSH-2.0-OpenSSH\r\n\r\n", b"HTTP/2 200\r\n\r\n", b"HTTP/1.1 20\r\n\r\n",
-                     b"HTTP/1.1 2000 OK\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"\r\n\r\n"):
+                     b"HTTP/1.1 2000 OK\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"\r\n\r\n",
+                     b"HTTP/1.1 000 OK\r\n\r\n", b"HTTP/1.1 099 OK\r\n\r\n" + OK + b"\r\n"):
             with self.subTest(text):
                 self.bad(text, "the answer does not begin as HTTP/1.1")
 
