@@ -3,7 +3,8 @@
 
 usage: servers_test.py echo|chat COMMAND...
 
-COMMAND starts the server; a port is added to it. The Python twins pass, too.
+COMMAND starts the server; a port is added to it. The Python twins pass, too, unless CPython is one
+of those (3.13.0, for example) where a cancelled serve_forever() waits until all clients have gone.
 """
 # SPDX-License-Identifier: MIT
 import re
