@@ -155,21 +155,23 @@ ASYNC_TEST(Coroutine, gives_overaligned_values) {
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(direct.get()) % 128, 0U);
 }
 
-ASYNC_TEST(Coroutine, whose_result_throws_when_it_is_moved_throws_that) {
-    struct Throws {
-        explicit Throws(int limit) : limit(limit) {}
-        Throws(Throws&& other) : limit(other.limit - 1) {
-            if (limit < 0) {
-                throw RuntimeError("moved");
-            }
+// Not in the test: g++ 12 -O0 fails on a class of one coroutine that is the result of another.
+struct ThrowsIfMoved {
+    explicit ThrowsIfMoved(int limit) : limit(limit) {}
+    ThrowsIfMoved(ThrowsIfMoved&& other) : limit(other.limit - 1) {
+        if (limit < 0) {
+            throw RuntimeError("moved");
         }
-        int limit;
-    };
+    }
+    int limit;
+};
+
+ASYNC_TEST(Coroutine, whose_result_throws_when_it_is_moved_throws_that) {
     for (int limit = 0; limit < 2; ++limit) {
-        auto make = [](int limit) -> Coroutine<Throws> { co_return Throws(limit); };
+        auto make = [](int limit) -> Coroutine<ThrowsIfMoved> { co_return ThrowsIfMoved(limit); };
         std::string error;
         try {
-            const Throws result = co_await make(limit);
+            const ThrowsIfMoved result = co_await make(limit);
             error = "nothing thrown, limit " + std::to_string(result.limit);
         } catch (const RuntimeError& caught) {
             error = caught.what();

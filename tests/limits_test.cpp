@@ -177,9 +177,9 @@ TEST(Allocations, are_counted) {
         GTEST_SKIP() << "the sanitizers have a malloc of their own";
     }
     const std::size_t before = allocations;
-    const std::vector<int> vector(1000, 1);
+    int* volatile allocated = new int(1);  // volatile: clang leaves out what nobody can see
     EXPECT_EQ(allocations - before, 1U);
-    EXPECT_EQ(vector.size(), 1000U);
+    delete allocated;
 }
 
 TEST(Allocations, a_task_that_is_made_and_awaited_takes_none_when_warm) {
