@@ -30,13 +30,13 @@ public:
     void arm(Callback& callback, TimePoint when) {
         ASYNCIO_ASSERT(!callback.waiting());
         entries_.push_back({});
-        callback.set_spare(Key{0, next_order_++}.packed());
+        callback.spare().second = next_order_++;
         sift_up(entries_.size() - 1, {when, &callback});
     }
 
     void disarm(Callback& callback) noexcept {
-        const std::size_t place = key(callback).place;
-        callback.set_spare(0);
+        const std::size_t place = place_of(callback);
+        callback.spare() = {};
         const Entry last = entries_.back();
         entries_.pop_back();
         if (place == entries_.size()) {
@@ -61,7 +61,7 @@ public:
     /// Disarms everything; the callbacks go to `dropped`.
     void clear(CallbackList& dropped) noexcept {
         for (const Entry& entry : entries_) {
-            entry.callback->set_spare(0);
+            entry.callback->spare() = {};
             dropped.push_back(*entry.callback);
         }
         entries_.clear();
@@ -73,19 +73,13 @@ private:
         Callback* callback;
     };
 
-    /// What a callback's spare word holds: its place, and the number of its arming, which decides
-    /// between equal times. The number may wrap: what is compared was armed not long apart.
-    struct Key {
-        std::uint32_t place;
-        std::uint32_t order;
-
-        [[nodiscard]] std::uint64_t packed() const noexcept {
-            return std::uint64_t{order} << 32 | (place + 1);  // never 0
-        }
-    };
-    static Key key(const Callback& callback) noexcept {
-        const std::uint64_t packed = callback.spare();
-        return {static_cast<std::uint32_t>(packed) - 1, static_cast<std::uint32_t>(packed >> 32)};
+    // The first spare number of a callback is its place plus one; the second is that of its arming,
+    // which decides between equal times. It may wrap: what is compared was armed not long apart.
+    static std::size_t place_of(const Callback& callback) noexcept {
+        return callback.spare().first - 1;
+    }
+    static bool armed_before(const Callback& a, const Callback& b) noexcept {
+        return static_cast<std::int32_t>(a.spare().second - b.spare().second) < 0;
     }
 
     static constexpr std::size_t arity = 4;
@@ -93,18 +87,13 @@ private:
     static std::size_t parent(std::size_t place) noexcept { return (place - 1) / arity; }
 
     static bool before(const Entry& a, const Entry& b) noexcept {
-        return a.when < b.when ||
-               (a.when == b.when && armed_before(key(*a.callback).order, key(*b.callback).order));
-    }
-    static bool armed_before(std::uint32_t a, std::uint32_t b) noexcept {
-        return static_cast<std::int32_t>(a - b) < 0;
+        return a.when < b.when || (a.when == b.when && armed_before(*a.callback, *b.callback));
     }
 
+    // Written and not read: the callbacks that are moved lie all over the memory.
     void put(std::size_t place, const Entry& entry) noexcept {
         entries_[place] = entry;
-        Key changed = key(*entry.callback);
-        changed.place = static_cast<std::uint32_t>(place);
-        entry.callback->set_spare(changed.packed());
+        entry.callback->spare().first = static_cast<std::uint32_t>(place) + 1;
     }
 
     void sift_up(std::size_t place, const Entry& entry) noexcept {

@@ -1,5 +1,6 @@
 // expect: await_suspend.* must return void or bool
-// handle_in_as_result.cpp - nor in as_result(): a Coroutine cannot hand over to the coroutine of a handle.
+// handle_in_as_result.cpp - nor in as_result(): a Coroutine cannot hand over to the coroutine of a
+// handle.
 //
 // SPDX-License-Identifier: MIT
 #include <asyncio/asyncio.hpp>

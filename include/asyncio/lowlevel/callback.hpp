@@ -27,9 +27,9 @@ public:
     [[nodiscard]] Run function() const noexcept { return run_; }
 
     /// Is it among the timers (EventLoop::arm)?
-    [[nodiscard]] bool armed() const noexcept { return !linked() && spare() != 0; }
+    [[nodiscard]] bool armed() const noexcept { return !linked() && spare().first != 0; }
     /// Is it anywhere, so that it will or may run?
-    [[nodiscard]] bool waiting() const noexcept { return linked() || spare() != 0; }
+    [[nodiscard]] bool waiting() const noexcept { return linked() || spare().first != 0; }
 
 protected:
     ~Callback() = default;

@@ -26,15 +26,20 @@ public:
         prev_->next_ = next_;
         next_->prev_ = prev_;
         next_ = nullptr;
-        spare_ = 0;
+        spare_ = {};
     }
 
 protected:
     ~ListHook() = default;
 
-    /// A word for the owner to use while the object is in no list; 0 at first and after a list.
-    [[nodiscard]] std::uint64_t spare() const noexcept { return spare_; }
-    void set_spare(std::uint64_t value) noexcept { spare_ = value; }
+    /// Two numbers for the owner to use while the object is in no list; 0 at first and after a
+    /// list.
+    struct Spare {
+        std::uint32_t first;
+        std::uint32_t second;
+    };
+    [[nodiscard]] const Spare& spare() const noexcept { return spare_; }
+    [[nodiscard]] Spare& spare() noexcept { return spare_; }
 
 private:
     template <class, class>
@@ -45,7 +50,7 @@ private:
 
     ListHook* next_ = nullptr;
     union {
-        std::uint64_t spare_ = 0;  // while next_ is null
+        Spare spare_ = {};  // while next_ is null
         ListHook* prev_;
     };
 };
@@ -116,7 +121,7 @@ public:
         head_.next_ = second;
         second->prev_ = &head_;
         hook.next_ = nullptr;
-        hook.spare_ = 0;
+        hook.spare_ = {};
         return static_cast<T&>(hook);
     }
 
