@@ -327,7 +327,7 @@ void EventLoop::close() {
         resources_.pop_front().loop_closing();
     }
     drop_work();
-    drop_gathers();
+    drop_dependents();
     drop_pending_tasks();
     // Destructors may have scheduled more, of their tasks' and futures' waiters.
     while (!ready_.empty()) {

@@ -191,6 +191,22 @@ void FutureBase::report_unretrieved() noexcept {
     EventLoop::report(loop_, context);
 }
 
+// ------------------------------------------------------------------------- DependentFuture
+
+void DependentFuture::be_kept() {
+    if (&loop() == thread_state.loop || EventLoop::usable(&loop())) {
+        retain();
+        loop().dependents_.push_back(*this);
+    }
+}
+
+void DependentFuture::let_go() noexcept {
+    if (linked()) {
+        unlink();
+        release();
+    }
+}
+
 // ---------------------------------------------------------------------------- FutureWaiter
 
 void raise_empty_future() {
@@ -243,6 +259,14 @@ std::exception_ptr FutureWaiter::check_without_throw() {
 }
 
 }  // namespace detail
+
+void EventLoop::drop_dependents() noexcept {
+    while (!dependents_.empty()) {
+        detail::DependentFuture& future = dependents_.pop_front();
+        future.detach();
+        future.release();
+    }
+}
 
 std::string AnyFuture::get_name() const {
     return base().kind() == detail::FutureBase::Kind::task

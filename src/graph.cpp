@@ -128,9 +128,14 @@ private:
             if (TaskBase::is_task(callback)) {
                 add(static_cast<TaskBase&>(callback), graph);
             } else if (detail::GatherBase* gathering = detail::GatherBase::of(callback)) {
-                // A gathering is no task: whoever awaits it awaits its children.
+                // No task: whoever awaits it awaits its children.
                 if (enter(*gathering)) {
                     add_awaiters(*gathering, graph);
+                    path_.pop_back();
+                }
+            } else if (detail::ShieldBase* shield = detail::ShieldBase::of(callback)) {
+                if (enter(*shield)) {
+                    add_awaiters(*shield, graph);
                     path_.pop_back();
                 }
             } else if (TaskBase* waiting = detail::CompletionWaiter::waiting_task(callback)) {

@@ -82,7 +82,7 @@ bool SleepWaiter::abort(TaskBase& task, CancelMessage message) noexcept {
 // ----------------------------------------------------------------------------------- gather
 
 GatherBase::GatherBase(EventLoop& loop, std::vector<AnyFuture> children, bool return_exceptions)
-    : FutureBase(loop, Kind::gathering),
+    : DependentFuture(loop, Kind::gathering),
       children_(std::move(children)),
       return_exceptions_(return_exceptions) {}
 
@@ -108,8 +108,7 @@ void GatherBase::begin() {
     nodes_ = std::make_unique<GatherNode[]>(watched.size());
     nodes_size_ = watched.size();
     unfinished_ = watched.size();
-    retain();
-    loop().gathers_.push_back(*this);
+    be_kept();
     std::vector<FutureBase*> done;
     for (std::size_t index = 0; index < watched.size(); ++index) {
         GatherNode& node = nodes_[index];
@@ -248,30 +247,17 @@ void GatherBase::on_child_done(FutureBase& child) {
                 collect();
             } catch (...) {
                 fail(std::current_exception());  // copying a result threw
-                last_done();
+                let_go();
                 return;
             }
             finish();
         }
     }
     if (last) {
-        last_done();
+        let_go();
     }
-}
-
-void GatherBase::last_done() noexcept {
-    unlink();
-    release();
 }
 
 }  // namespace detail
-
-void EventLoop::drop_gathers() noexcept {
-    while (!gathers_.empty()) {
-        detail::GatherBase& gathering = gathers_.pop_front();
-        gathering.detach();
-        gathering.release();
-    }
-}
 
 }  // namespace asyncio

@@ -45,14 +45,14 @@ class TimerHeap;
 namespace detail {
 
 class TaskBase;
-class GatherBase;
+class DependentFuture;
 class FutureBase;
 class PromiseBase;
 class Work;
 class Interrupt;
 struct LoopGate;
 struct AllTasks {};  // tags of the loop's lists
-struct AllGathers {};
+struct AllDependents {};
 struct AllWork {};
 
 /// What runs in this thread at this moment.
@@ -327,7 +327,7 @@ private:
     friend std::vector<AnyTask> all_tasks(const EventLoop& loop);
     friend class detail::TaskBase;
     friend class detail::FutureBase;
-    friend class detail::GatherBase;
+    friend class detail::DependentFuture;
     friend class detail::Work;
     friend class detail::Interrupt;
     friend struct detail::LoopGate;
@@ -352,7 +352,7 @@ private:
     void post_handle(detail::HandleNode& node);
     void report_callback_error(detail::HandleNode& node, std::exception_ptr error);
     void drop_pending_tasks() noexcept;
-    void drop_gathers() noexcept;
+    void drop_dependents() noexcept;
     void drop_work() noexcept;
     void drop_executors() noexcept;
     void drop_callbacks(lowlevel::CallbackList& callbacks) noexcept;
@@ -378,7 +378,7 @@ private:
     std::atomic<bool> asleep_{false};  // waits in poll(), or is about to
 
     lowlevel::List<detail::TaskBase, detail::AllTasks> tasks_;
-    lowlevel::List<detail::GatherBase, detail::AllGathers> gathers_;
+    lowlevel::List<detail::DependentFuture, detail::AllDependents> dependents_;
     lowlevel::List<detail::Work, detail::AllWork> work_;  // under way in executors
     std::shared_ptr<detail::LoopGate> gate_;              // the way back from there
     lowlevel::LoopResourceList resources_;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <asyncio/detail/gather.hpp>
+#include <asyncio/detail/shield.hpp>
 #include <asyncio/detail/sleep.hpp>
 #include <asyncio/detail/task.hpp>
 #include <asyncio/detail/wait.hpp>

@@ -167,6 +167,21 @@ private:
     std::unique_ptr<Rare> rare_;
 };
 
+/// A future that others make done: what gather() and shield() give. While it watches them its loop
+/// keeps it, handles or not, so that what it will do is done; a loop that closes lets go of it.
+class DependentFuture : public FutureBase, public lowlevel::ListHook<AllDependents> {
+public:
+    /// Watches nobody any more.
+    virtual void detach() noexcept = 0;
+
+protected:
+    using FutureBase::FutureBase;
+
+    /// The loop keeps it until let_go(). A loop that is closed keeps nothing: nobody will be done.
+    void be_kept();
+    void let_go() noexcept;
+};
+
 template <class T>
 class FutureImpl : public FutureBase {
 public:

@@ -39,11 +39,12 @@ private:
     FutureBase* child_ = nullptr;
 };
 
-/// The future that gather() gives. It lives until all children are done, handles or not, so that
-/// their exceptions are looked at by somebody.
-class GatherBase : public FutureBase, public lowlevel::ListHook<AllGathers> {
+/// The future that gather() gives. It is kept until all children are done, so that their exceptions
+/// are looked at by somebody.
+class GatherBase : public DependentFuture {
 public:
     bool cancel(CancelMessage message) override;
+    void detach() noexcept override;
 
     /// Does cancel() go through its children? Whoever is asked then, and waits for it, closes a
     /// circle.
@@ -68,13 +69,10 @@ protected:
 
 private:
     friend class GatherNode;
-    friend class asyncio::EventLoop;
     class Cancellation;
 
     [[nodiscard]] bool can_cancel() const noexcept;
     void on_child_done(FutureBase& child);
-    void detach() noexcept;
-    void last_done() noexcept;
 
     std::vector<AnyFuture> children_;
     std::unique_ptr<GatherNode[]> nodes_;  // one for each different child
