@@ -95,6 +95,24 @@ void TaskBase::run_step(Callback& callback) {
     }
 }
 
+// Whoever runs, a callback or a step of another task, goes on afterwards as if nothing had been.
+void TaskBase::start_eagerly() {
+    struct Outer {
+        TaskBase* task = thread_state.task;
+        PromiseBase* leaf = thread_state.leaf;
+        ~Outer() {
+            thread_state.task = task;
+            thread_state.leaf = leaf;
+        }
+    } const outer;
+    if (outer.task != nullptr) {
+        outer.task->leaf_ = outer.leaf;  // for leaf(): it is not the running task now
+    }
+    static_cast<Callback&>(*this).unlink();
+    set_function(&run_step);
+    run_step(*this);
+}
+
 // The trampoline: a coroutine was called, or has ended, and another one is to be resumed.
 void TaskBase::go_on() {
     ThreadState& thread = thread_state;

@@ -33,6 +33,10 @@ public:
     std::exception_ptr error;  // once it has failed
 };
 
+void DeleteGroupChild::operator()(GroupChild* child) const noexcept {
+    delete child;
+}
+
 TaskBase* group_parent(const lowlevel::Callback& callback) noexcept {
     return callback.function() == &GroupChild::done
                ? static_cast<TaskBase*>(
@@ -84,7 +88,6 @@ TaskGroup::TaskGroup(TaskGroup&& other) : cancel_called_(other.cancel_called_) {
 
 // Reached with children only when the loop was closed under the group.
 TaskGroup::~TaskGroup() {
-    delete next_;
     children_.splice_back(failed_);
     while (!children_.empty()) {
         detail::GroupChild& child = children_.pop_front();
@@ -138,15 +141,12 @@ TaskGroup& TaskGroup::aenter() {
     return *this;
 }
 
-// All the memory that a child will need, also for its error.
-void TaskGroup::prepare_child() {
-    if (next_ == nullptr) {
-        next_ = new detail::GroupChild(*this);
-    }
+detail::NewGroupChild TaskGroup::new_child() {
+    return detail::NewGroupChild(new detail::GroupChild(*this));
 }
 
-void TaskGroup::add_child(const AnyFuture& task) noexcept {
-    detail::GroupChild* const child = std::exchange(next_, nullptr);
+void TaskGroup::add_child(detail::NewGroupChild made, const AnyFuture& task) noexcept {
+    detail::GroupChild* const child = made.release();
     child->task = task;
     children_.push_back(*child);
     ++children_size_;

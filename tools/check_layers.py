@@ -26,7 +26,7 @@ LAYERS = [
     # 2 tasks
     """coroutines generators futures result tasks timeouts with lowlevel/waiter
     detail/error_or detail/future_base detail/gather detail/outcome detail/shield detail/sleep detail/task
-    detail/task_base detail/wait exception_handler""",
+    detail/task_base detail/wait exception_handler task_factory""",
     # 3 coordination
     """taskgroups locks queues graph
     detail/acquire detail/event detail/lock detail/place detail/primitive detail/queue_awaiters

@@ -27,6 +27,7 @@
 
 namespace asyncio {
 
+class AnyCoroutine;
 class AnyTask;
 class EventLoop;
 struct ExceptionContext;
@@ -239,6 +240,15 @@ public:
     template <class Awaitable>
     auto create_task(Awaitable&& awaitable, TaskOptions options);
 
+    /// Makes the tasks of a loop: `factory(EventLoop&, AnyCoroutine&, TaskOptions)` returns what
+    /// make_task() gives it for that coroutine.
+    using TaskFactory = detail::UniqueFunction<AnyTask(EventLoop&, AnyCoroutine&, TaskOptions)>;
+
+    /// What create_task(), and all that makes tasks of coroutines, uses from now on, as
+    /// eager_task_factory; empty (or nullptr) stands for make_task().
+    void set_task_factory(TaskFactory factory);
+    [[nodiscard]] const TaskFactory& get_task_factory() const noexcept;
+
     /// `fn(args...)` in a thread of `executor` (null: the default one, made when first needed).
     /// A Future of what it returns; cancelling it does not stop a call that has begun.
     template <class Fn, class... Args>
@@ -367,6 +377,7 @@ private:
     TimePoint last_poll_{};
     std::uint32_t callbacks_since_poll_ = 0;
     std::uint32_t callbacks_per_poll_ = 1;
+    std::shared_ptr<const TaskFactory> task_factory_;  // shared with a call under way
     bool running_ = false;
     bool stopping_ = false;
     bool closed_ = false;

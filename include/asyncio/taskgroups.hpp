@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <exception>
+#include <memory>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -18,6 +19,12 @@ namespace asyncio {
 
 namespace detail {
 class GroupChild;
+struct DeleteGroupChild {
+    void operator()(GroupChild* child) const noexcept;
+};
+/// All the memory that a child will need, also for its error: had before its task is made, so that
+/// nothing can fail after.
+using NewGroupChild = std::unique_ptr<GroupChild, DeleteGroupChild>;
 /// The task whose group watches a child with `callback`; null if it is another's.
 [[nodiscard]] TaskBase* group_parent(const lowlevel::Callback& callback) noexcept;
 }  // namespace detail
@@ -50,9 +57,11 @@ public:
     template <detail::TaskSource A>
     auto create_task(A&& awaitable, TaskOptions options = {}) {
         check_open();
-        prepare_child();
-        return adopt(
-            detail::start_task(loop(), detail::as_coroutine(std::forward<A>(awaitable)), options));
+        detail::NewGroupChild child = new_child();
+        auto task =
+            detail::start_task(loop(), detail::as_coroutine(std::forward<A>(awaitable)), options);
+        add_child(std::move(child), task);
+        return task;
     }
     template <class Fn, class First, class... Args>
         requires(!std::is_same_v<std::remove_cvref_t<First>, TaskOptions> &&
@@ -83,13 +92,8 @@ private:
 
     void check_open() const;
     [[nodiscard]] EventLoop& loop() const;
-    template <class T>
-    Task<T> adopt(Task<T> task) {
-        add_child(task);
-        return task;
-    }
-    void prepare_child();
-    void add_child(const AnyFuture& task) noexcept;
+    [[nodiscard]] detail::NewGroupChild new_child();
+    void add_child(detail::NewGroupChild child, const AnyFuture& task) noexcept;
     void on_child_done(detail::GroupChild& child);
     void abort();
     [[nodiscard]] std::string description() const;
@@ -106,8 +110,7 @@ private:
     lowlevel::List<detail::GroupChild, TaskGroup> failed_;  // that were children, with their errors
     std::size_t children_size_ = 0;
     std::size_t failed_size_ = 0;
-    detail::GroupChild* next_ = nullptr;  // made before its task, so that nothing can fail after
-    lowlevel::WaitList empty_;            // the parent, while it waits for the last child
+    lowlevel::WaitList empty_;  // the parent, while it waits for the last child
 };
 
 /// A TaskGroup around `body`; short for with(TaskGroup(), body).

@@ -6,6 +6,7 @@
 #include <asyncio/detail/task_base.hpp>
 #include <asyncio/futures.hpp>
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -76,14 +77,76 @@ private:
 /// Keyword arguments of create_task().
 struct TaskOptions {
     std::string_view name = {};  ///< "Task-N" if empty
+    /// true: the task's first step runs at once, before create_task() returns; false: in the next
+    /// turn; by default as the loop's task factory has it, which is the next turn if there is none.
+    std::optional<bool> eager_start = std::nullopt;
 };
 static_assert(std::is_trivially_destructible_v<TaskOptions>);
+
+/// A coroutine on its way to become a task, for task factories; its type does not matter to them.
+class AnyCoroutine {
+public:
+    template <class T>
+    explicit AnyCoroutine(Coroutine<T>&& coroutine) noexcept
+        : root_(coroutine.release()), make_(&make_untyped<T>) {}
+    AnyCoroutine(const AnyCoroutine&) = delete;
+    AnyCoroutine& operator=(const AnyCoroutine&) = delete;
+    ~AnyCoroutine() {
+        if (root_ != nullptr) {
+            root_->destroy();
+        }
+    }
+
+    /// What make_task() made of it; empty before.
+    [[nodiscard]] const AnyTask& task() const noexcept { return task_; }
+
+private:
+    friend AnyTask make_task(EventLoop& loop, AnyCoroutine& coroutine, TaskOptions options);
+
+    template <class T>
+    static AnyTask make_untyped(EventLoop& loop, detail::PromiseBase*& root,
+                                std::string_view name) {
+        return AnyTask(*detail::TaskImpl<T>::make_untyped(loop, root, name));
+    }
+
+    detail::PromiseBase* root_;
+    AnyTask (*make_)(EventLoop&, detail::PromiseBase*&, std::string_view);
+    AnyTask task_;
+};
+
+/// Makes `coroutine` a task of `loop`: what a loop without a task factory does, and what a factory
+/// calls in the end. Python's Task(coroutine, loop=loop, ...).
+///
+/// With `eager_start`, if the loop runs, the first step is taken before this returns. The task is
+/// the current one then, and the caller's task is again afterwards. One that ends without waiting
+/// never sees the loop; its callbacks are scheduled all the same. Each task that is started eagerly
+/// by another needs stack, as a function that is called by another does.
+///
+/// Errors: RuntimeError("cannot reuse already awaited coroutine") the second time;
+///         KeyboardInterrupt and SystemExit leave the first step.
+AnyTask make_task(EventLoop& loop, AnyCoroutine& coroutine, TaskOptions options);
+
+/// A task factory that starts every task eagerly, unless it is made with `.eager_start = false`.
+///
+///     get_running_loop().set_task_factory(eager_task_factory);
+///
+/// What awaits nothing that has to be waited for, such as a value in a cache, is done then when
+/// create_task() returns. The order of events is another: a task runs before whoever made it.
+AnyTask eager_task_factory(EventLoop& loop, AnyCoroutine& coroutine, TaskOptions options);
+
+/// The same around `custom_task_constructor`, a task factory itself.
+[[nodiscard]] EventLoop::TaskFactory create_eager_task_factory(
+    EventLoop::TaskFactory custom_task_constructor = make_task);
 
 namespace detail {
 
 template <class T>
 Task<T> start_task(EventLoop& loop, Coroutine<T>&& coroutine, TaskOptions options) {
     loop.check_usable();
+    if (TaskBase::has_factory(loop) || options.eager_start.has_value()) [[unlikely]] {
+        AnyCoroutine untyped(std::move(coroutine));
+        return Task<T>(*TaskBase::make_by_factory(loop, untyped, options).raw());
+    }
     // The first reference is the loop's, until the task is done.
     return Task<T>(*TaskImpl<T>::make(loop, std::move(coroutine), options.name));
 }
@@ -94,7 +157,8 @@ concept TaskSource = Awaitable<std::decay_t<A>> || AsyncCallable<A>;
 }  // namespace detail
 
 /// Runs `awaitable` (a coroutine, any other awaitable, or a callable that gives one) as a task of
-/// the running loop, from the next turn on. RuntimeError if no loop runs.
+/// the running loop, from the next turn on, or at once: TaskOptions::eager_start. RuntimeError if no
+/// loop runs.
 template <detail::TaskSource A>
 auto create_task(A&& awaitable, TaskOptions options = {}) {
     return detail::start_task(get_running_loop(), detail::as_coroutine(std::forward<A>(awaitable)),

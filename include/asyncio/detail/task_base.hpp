@@ -80,6 +80,15 @@ public:
                callback.function() == &run_timer;
     }
 
+    /// Runs the first step of a task that was just made, inside of whatever runs.
+    void start_eagerly();
+    /// Do the tasks of `loop` come from a factory?
+    [[nodiscard]] static bool has_factory(const EventLoop& loop) noexcept {
+        return loop.task_factory_ != nullptr;
+    }
+    /// A task by that factory, or by make_task() if there is none.
+    static AnyTask make_by_factory(EventLoop& loop, AnyCoroutine& coroutine, TaskOptions options);
+
     /// Destroys the frames, innermost first, of a task that will never run again.
     void abandon() noexcept;
 
@@ -119,20 +128,29 @@ class TaskImpl final : public TaskBase {
 public:
     /// Takes the coroutine over. The object lies in front of the coroutine's frame.
     static TaskImpl* make(EventLoop& loop, Coroutine<T>&& coroutine, std::string_view name) {
-        static_assert(sizeof(TaskImpl) <= task_prefix<T>);
         std::unique_ptr<Rare> rare = name.empty() ? nullptr : rare_with_name(name);
         PromiseBase* const root = coroutine.release();
         if (root == nullptr) {
             raise_awaited_again();
         }
-        void* const frame = std::coroutine_handle<PromiseBase>::from_promise(*root).address();
-        return ::new (static_cast<char*>(frame) - task_prefix<T>)
-            TaskImpl(loop, *root, std::move(rare));
+        return make_of_root(loop, *root, std::move(rare));
+    }
+    /// The same without the types.
+    static TaskBase* make_untyped(EventLoop& loop, PromiseBase*& root, std::string_view name) {
+        std::unique_ptr<Rare> rare = name.empty() ? nullptr : rare_with_name(name);
+        return make_of_root(loop, *std::exchange(root, nullptr), std::move(rare));
     }
 
     [[nodiscard]] OutcomeBase& outcome() noexcept override { return outcome_; }
 
 private:
+    static TaskImpl* make_of_root(EventLoop& loop, PromiseBase& root, std::unique_ptr<Rare> rare) {
+        static_assert(sizeof(TaskImpl) <= task_prefix<T>);
+        void* const frame = std::coroutine_handle<PromiseBase>::from_promise(root).address();
+        return ::new (static_cast<char*>(frame) - task_prefix<T>)
+            TaskImpl(loop, root, std::move(rare));
+    }
+
     TaskImpl(EventLoop& loop, PromiseBase& root, std::unique_ptr<Rare> rare) noexcept
         : TaskBase(loop, root, std::move(rare)) {
         root.adopt(outcome_);

@@ -1,0 +1,61 @@
+// task_factory.cpp - how a loop's tasks are made, and tasks that start at once.
+//
+// SPDX-License-Identifier: MIT
+#include <asyncio/detail/task.hpp>
+
+#include <memory>
+#include <utility>
+
+namespace asyncio {
+
+AnyTask make_task(EventLoop& loop, AnyCoroutine& coroutine, TaskOptions options) {
+    loop.check_usable();
+    if (coroutine.root_ == nullptr) {
+        detail::raise_awaited_again();
+    }
+    coroutine.task_ = coroutine.make_(loop, coroutine.root_, options.name);
+    if (options.eager_start.value_or(false) && detail::thread_state.loop == &loop) {
+        static_cast<detail::TaskBase*>(coroutine.task_.raw())->start_eagerly();
+    }
+    return coroutine.task_;
+}
+
+AnyTask eager_task_factory(EventLoop& loop, AnyCoroutine& coroutine, TaskOptions options) {
+    options.eager_start = options.eager_start.value_or(true);
+    return make_task(loop, coroutine, options);
+}
+
+EventLoop::TaskFactory create_eager_task_factory(EventLoop::TaskFactory custom_task_constructor) {
+    if (!custom_task_constructor) {
+        throw TypeError("create_eager_task_factory() needs a task constructor");
+    }
+    return [construct = std::move(custom_task_constructor)](
+               EventLoop& loop, AnyCoroutine& coroutine, TaskOptions options) {
+        options.eager_start = options.eager_start.value_or(true);
+        return construct(loop, coroutine, options);
+    };
+}
+
+void EventLoop::set_task_factory(TaskFactory factory) {
+    task_factory_ = factory ? std::make_shared<const TaskFactory>(std::move(factory)) : nullptr;
+}
+
+const EventLoop::TaskFactory& EventLoop::get_task_factory() const noexcept {
+    static const TaskFactory none;
+    return task_factory_ != nullptr ? *task_factory_ : none;
+}
+
+AnyTask detail::TaskBase::make_by_factory(EventLoop& loop, AnyCoroutine& coroutine,
+                                          TaskOptions options) {
+    const std::shared_ptr<const EventLoop::TaskFactory> factory = loop.task_factory_;
+    if (factory == nullptr) {
+        return make_task(loop, coroutine, options);
+    }
+    AnyTask task = (*factory)(loop, coroutine, options);
+    if (!task || task != coroutine.task()) {
+        throw TypeError("a task factory returns what make_task() gave it for the coroutine");
+    }
+    return task;
+}
+
+}  // namespace asyncio
