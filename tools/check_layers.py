@@ -25,7 +25,7 @@ LAYERS = [
     lowlevel/operation lowlevel/proactor detail/handle timer_heap""",
     # 2 tasks
     """coroutines generators futures result tasks timeouts with lowlevel/waiter
-    detail/error_or detail/future_base detail/gather detail/outcome detail/shield detail/sleep detail/task
+    detail/as_completed detail/error_or detail/future_base detail/gather detail/outcome detail/shield detail/sleep detail/task
     detail/task_base detail/wait exception_handler task_factory""",
     # 3 coordination
     """taskgroups locks queues graph

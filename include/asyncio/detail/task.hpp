@@ -157,8 +157,8 @@ concept TaskSource = Awaitable<std::decay_t<A>> || AsyncCallable<A>;
 }  // namespace detail
 
 /// Runs `awaitable` (a coroutine, any other awaitable, or a callable that gives one) as a task of
-/// the running loop, from the next turn on, or at once: TaskOptions::eager_start. RuntimeError if no
-/// loop runs.
+/// the running loop, from the next turn on, or at once: TaskOptions::eager_start. RuntimeError if
+/// no loop runs.
 template <detail::TaskSource A>
 auto create_task(A&& awaitable, TaskOptions options = {}) {
     return detail::start_task(get_running_loop(), detail::as_coroutine(std::forward<A>(awaitable)),

@@ -44,6 +44,10 @@ Coroutine<> main_() {
     print(value);
     value = co_await work(11);
     print(value);
+    for (auto next_one : as_completed(work(12))) {
+        value = co_await next_one;
+        print(value);
+    }
 
     loop().set_task_factory(create_eager_task_factory(factory));
     task = create_task(work(13));

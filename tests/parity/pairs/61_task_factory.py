@@ -34,6 +34,8 @@ async def main():
     print(await asyncio.shield(work(9)))
     print(await asyncio.wait_for(work(10), 1))
     print(await work(11))
+    for next_one in asyncio.as_completed([work(12)]):
+        print(await next_one)
 
     loop.set_task_factory(asyncio.create_eager_task_factory(
         lambda coroutine, **options: factory(coroutine=coroutine, **options)))
