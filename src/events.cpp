@@ -317,6 +317,7 @@ void EventLoop::close() {
         return;
     }
     closing_ = true;
+    forget_asyncgens();
     inbox_.close(ready_);
     proactor_->abort_all(ready_);
     CallbackList dropped(std::move(ready_));

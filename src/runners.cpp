@@ -140,10 +140,6 @@ void cancel_all_tasks(EventLoop& loop) {
     }
 }
 
-Coroutine<> nothing() {
-    co_return;
-}
-
 }  // namespace
 
 namespace detail {
@@ -213,8 +209,7 @@ void Runner::close() {
         }
     } close_at_end{loop_};
     cancel_all_tasks(*loop_);
-    // As CPython: callbacks that are left over get the turns of the shutdown of the generators.
-    loop_->run_until_complete(nothing());
+    loop_->run_until_complete(loop_->shutdown_asyncgens());
     loop_->run_until_complete(loop_->shutdown_default_executor(Duration(300)));
 }
 

@@ -8,6 +8,7 @@
 #include <asyncio/events.hpp>
 #include <asyncio/exceptions.hpp>
 #include <asyncio/futures.hpp>
+#include <asyncio/generators.hpp>
 #include <asyncio/graph.hpp>
 #include <asyncio/locks.hpp>
 #include <asyncio/log.hpp>

@@ -162,8 +162,28 @@ consteval void check_await_suspend() {
                   "another coroutine");
 }
 
+/// What every body may await; the site of each await is recorded.
+class AwaitingPromise : public PromiseBase {
+public:
+    template <Awaitable A>
+        requires(!Descriptor<std::remove_cvref_t<A>>)
+    decltype(auto) await_transform(A&& awaitable,
+                                   std::source_location site = std::source_location::current()) {
+        check_await_suspend<AwaiterOf<A>, PromiseBase>();
+        site_ = site;
+        return get_awaiter(static_cast<A&&>(awaitable));
+    }
+    template <Descriptor A>
+    decltype(auto) await_transform(A awaitable,
+                                   std::source_location site = std::source_location::current()) {
+        check_await_suspend<AwaiterOf<A>, PromiseBase>();
+        site_ = site;
+        return get_awaiter(std::move(awaitable));
+    }
+};
+
 template <class T>
-class PromiseReturn : public PromiseBase {
+class PromiseReturn : public AwaitingPromise {
 public:
     template <class U = T>
         requires std::convertible_to<U, T>
@@ -173,7 +193,7 @@ public:
 };
 
 template <>
-class PromiseReturn<void> : public PromiseBase {
+class PromiseReturn<void> : public AwaitingPromise {
 public:
     void return_void() noexcept { static_cast<Outcome<void>*>(outcome_)->emplace(); }
 };
@@ -185,22 +205,6 @@ public:
         std::source_location function = std::source_location::current()) noexcept {
         this->site_ = function;
         return Coroutine<T>(*this);
-    }
-
-    template <Awaitable A>
-        requires(!Descriptor<std::remove_cvref_t<A>>)
-    decltype(auto) await_transform(A&& awaitable,
-                                   std::source_location site = std::source_location::current()) {
-        check_await_suspend<AwaiterOf<A>, Promise>();
-        this->site_ = site;
-        return get_awaiter(static_cast<A&&>(awaitable));
-    }
-    template <Descriptor A>
-    decltype(auto) await_transform(A awaitable,
-                                   std::source_location site = std::source_location::current()) {
-        check_await_suspend<AwaiterOf<A>, Promise>();
-        this->site_ = site;
-        return get_awaiter(std::move(awaitable));
     }
 
     static void* operator new(std::size_t size) { return allocate_frame(size, task_prefix<T>); }

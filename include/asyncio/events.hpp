@@ -48,6 +48,7 @@ namespace detail {
 class TaskBase;
 class DependentFuture;
 class FutureBase;
+class GeneratorBase;
 class PromiseBase;
 class Work;
 class Interrupt;
@@ -55,6 +56,7 @@ struct LoopGate;
 struct AllTasks {};  // tags of the loop's lists
 struct AllDependents {};
 struct AllWork {};
+struct AsyncGens {};
 
 /// What runs in this thread at this moment.
 struct ThreadState {
@@ -266,6 +268,11 @@ public:
     /// to itself, with a warning. No work is taken afterwards. Throws what the executor throws.
     Coroutine<void> shutdown_default_executor(std::optional<Duration> limit = std::nullopt);
 
+    /// Closes the async generators that were begun on this loop and have not ended, all at once;
+    /// what their cleanup throws goes to the exception handler. In debug mode one that is begun
+    /// afterwards is reported.
+    Coroutine<void> shutdown_asyncgens();
+
     /// A few threads, made when first needed, for what asks for names: calls that hang in the
     /// default executor would otherwise hold up every connection. close() does not wait for them,
     /// so jobs must keep alive what they use. RuntimeError if the loop is closed.
@@ -338,6 +345,7 @@ private:
     friend class detail::TaskBase;
     friend class detail::FutureBase;
     friend class detail::DependentFuture;
+    friend class detail::GeneratorBase;
     friend class detail::Work;
     friend class detail::Interrupt;
     friend struct detail::LoopGate;
@@ -363,6 +371,7 @@ private:
     void report_callback_error(detail::HandleNode& node, std::exception_ptr error);
     void drop_pending_tasks() noexcept;
     void drop_dependents() noexcept;
+    void forget_asyncgens() noexcept;
     void drop_work() noexcept;
     void drop_executors() noexcept;
     void drop_callbacks(lowlevel::CallbackList& callbacks) noexcept;
@@ -392,10 +401,12 @@ private:
     lowlevel::List<detail::DependentFuture, detail::AllDependents> dependents_;
     lowlevel::List<detail::Work, detail::AllWork> work_;  // under way in executors
     std::shared_ptr<detail::LoopGate> gate_;              // the way back from there
+    lowlevel::List<detail::GeneratorBase, detail::AsyncGens> asyncgens_;  // begun, not at the end
     lowlevel::LoopResourceList resources_;
     std::shared_ptr<Executor> default_executor_;
     std::shared_ptr<Executor> resolver_executor_;
     bool default_executor_shut_down_ = false;
+    bool asyncgens_shut_down_ = false;
     std::shared_ptr<const ExceptionHandler> exception_handler_;  // shared with a call under way
 };
 

@@ -73,6 +73,10 @@ public:
     void expect_timer() noexcept { set_function(&run_timer); }
     void expect_nothing() noexcept { set_function(&run_step); }
 
+    /// Before its first step: the body will run even if the task is cancelled until then, and finds
+    /// itself interrupted.
+    void begin_in_any_case() noexcept { set_function(&run_step); }
+
     [[nodiscard]] PromiseBase* leaf() const noexcept;
     [[nodiscard]] lowlevel::Waiter* waiter() const noexcept { return waiter_; }
     [[nodiscard]] static bool is_task(const Callback& callback) noexcept {
