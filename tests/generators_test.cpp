@@ -162,7 +162,9 @@ ASYNC_TEST(AsyncGenerator, gives_items_of_any_kind) {
         co_yield "literal";
         co_yield constant;
     };
-    auto braced = []() -> AsyncGenerator<std::pair<std::string, int>> { co_yield {"a", 1}; };
+    auto braced = []() -> AsyncGenerator<std::pair<std::string, int>> {
+        co_yield {"a", 1};  // awaits-ok: a pair has constructors
+    };
     int object = 3;
     auto reference = [](int& object) -> AsyncGenerator<int&> { co_yield object; };
     auto constant = []() -> AsyncGenerator<const std::string&> { co_yield "temporary"; };

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Looks for spellings with co_await that g++ 12 miscompiles (docs/tutorial/compilers.md).
+"""Looks for spellings with co_await and co_yield that g++ 12 miscompiles
+(docs/tutorial/compilers.md).
 
 usage: check_awaits.py [FILE_OR_DIRECTORY]...
 
@@ -16,6 +17,9 @@ from collections.abc import Iterator
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # The canaries are there to be miscompiled.
 EXCLUDED = (ROOT / "tests" / "compilers", ROOT / "tests" / "compile_fail")
+
+# Of both words.
+AWAITS = ("co_await", "co_yield")
 
 RULES = {
     "condition": "co_await in a condition: give the value a name first",
@@ -84,7 +88,7 @@ def flatten(expression: list) -> Iterator:
 
 
 def awaits(expression: list) -> bool:
-    return any(isinstance(part, Token) and part.text == "co_await" for part in flatten(expression))
+    return any(isinstance(part, Token) and part.text in AWAITS for part in flatten(expression))
 
 
 def split(expression: list, separator: str) -> list[list]:
@@ -275,7 +279,7 @@ def type_before(expression: list) -> list[str]:
         depth += (text == ">") - (text == "<")
         if depth > 0 or text == "<":
             continue
-        if not re.fullmatch(r"\w+|::", text) or text in ("co_await", "co_return", "return"):
+        if not re.fullmatch(r"\w+|::", text) or text in (*AWAITS, "co_return", "return"):
             break
         words.insert(0, text)
     return words

@@ -5,6 +5,8 @@
 // SPDX-License-Identifier: MIT
 #include "canary.hpp"
 
+#include <memory>
+
 // Long enough to be allocated: what dangles has been freed.
 static std::string text() {
     return std::string(100, 'x');
@@ -78,4 +80,36 @@ CANARY(references_in_a_group_of_the_same_scope) {
         }
     });
     check(tasks[2].result() == 'x' + 2);
+}
+
+static AsyncGenerator<int> letters(const std::string& referred) {
+    try {
+        for (char letter : referred) {
+            co_yield letter;
+        }
+    } catch (const GeneratorExit&) {
+        check(referred.back() == 'x');
+        throw;
+    }
+}
+
+CANARY(generator_dropped_with_what_it_refers_to) {
+    {
+        auto referred = std::make_unique<std::string>(text());
+        auto generator = letters(*referred);
+        co_await generator.next();
+    }
+    co_await sleep(0);
+    co_await sleep(0);
+}
+
+CANARY(generator_closed_before_what_it_refers_to) {
+    {
+        std::string referred = text();
+        co_await with(
+            aclosing(letters(referred)),
+            [](AsyncGenerator<int>& generator) -> Coroutine<> { co_await generator.next(); });
+    }
+    co_await sleep(0);
+    co_await sleep(0);
 }
