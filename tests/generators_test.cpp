@@ -193,20 +193,21 @@ ASYNC_TEST(AsyncGenerator, gives_items_of_any_kind) {
     EXPECT_EQ(seen, "temporary");
 }
 
-ASYNC_TEST(AsyncGenerator, sees_what_an_item_throws_when_it_is_moved) {
-    struct Throws {
-        Throws() = default;
-        Throws(Throws&& other) : moved(other.moved) {
-            if (++moved == 1) {
-                throw RuntimeError("moved");
-            }
+struct ThrowsWhenMoved {
+    ThrowsWhenMoved() = default;
+    ThrowsWhenMoved(ThrowsWhenMoved&& other) : moved(other.moved) {
+        if (++moved == 1) {
+            throw RuntimeError("moved");
         }
-        int moved = 0;
-    };
+    }
+    int moved = 0;
+};
+
+ASYNC_TEST(AsyncGenerator, sees_what_an_item_throws_when_it_is_moved) {
     Trace trace;
-    auto make = [](Trace& trace) -> AsyncGenerator<Throws> {
+    auto make = [](Trace& trace) -> AsyncGenerator<ThrowsWhenMoved> {
         try {
-            co_yield Throws();
+            co_yield ThrowsWhenMoved();
         } catch (const RuntimeError& error) {
             trace.emplace_back(error.what());
         }

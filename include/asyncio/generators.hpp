@@ -56,8 +56,11 @@ public:
     }
     template <class Sent>
         requires std::same_as<Sent, std::optional<S>>
-    ItemAwaiter(GeneratorRef generator, Sent sent) : generator_(std::move(generator)) {
-        slot_.sent = std::move(sent);
+    ItemAwaiter(GeneratorRef generator, Sent sent) noexcept(std::is_nothrow_move_constructible_v<S>)
+        : generator_(std::move(generator)) {
+        if (sent.has_value()) {
+            slot_.sent.emplace(std::move(*sent));
+        }
     }
     ItemAwaiter(const ItemAwaiter&) = delete;
     ItemAwaiter& operator=(const ItemAwaiter&) = delete;

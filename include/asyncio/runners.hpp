@@ -51,8 +51,9 @@ public:
     [[nodiscard]] EventLoop& get_loop();
 
     /// Cancels the tasks that are left and waits for them; their exceptions go to the exception
-    /// handler. Then waits for the default executor and closes the loop. May be called again, and
-    /// does nothing before the loop was made. RuntimeError while the loop runs.
+    /// handler. Then closes the async generators that are left, waits for the default executor and
+    /// closes the loop. May be called again, and does nothing before the loop was made.
+    /// RuntimeError while the loop runs.
     void close();
 
 private:

@@ -11,7 +11,9 @@
 #include <exception>
 #include <string>
 #include <tuple>
+#include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace asyncio::detail {
 
@@ -177,7 +179,8 @@ public:
     explicit GeneratorCall(GeneratorBase& generator, Extra... extra)
         : generator_(generator), extra_(std::move(extra)...) {}
 
-    Awaiter operator co_await() && {
+    Awaiter operator co_await() && noexcept(
+        std::is_nothrow_constructible_v<Awaiter, GeneratorRef, Extra...>) {
         return std::apply(
             [this](Extra&... extra) { return Awaiter(std::move(generator_), std::move(extra)...); },
             extra_);
