@@ -399,8 +399,8 @@ private:
 
     lowlevel::List<detail::TaskBase, detail::AllTasks> tasks_;
     lowlevel::List<detail::DependentFuture, detail::AllDependents> dependents_;
-    lowlevel::List<detail::Work, detail::AllWork> work_;  // under way in executors
-    std::shared_ptr<detail::LoopGate> gate_;              // the way back from there
+    lowlevel::List<detail::Work, detail::AllWork> work_;                  // under way in executors
+    std::shared_ptr<detail::LoopGate> gate_;                              // the way back from there
     lowlevel::List<detail::GeneratorBase, detail::AsyncGens> asyncgens_;  // begun, not at the end
     lowlevel::LoopResourceList resources_;
     std::shared_ptr<Executor> default_executor_;
