@@ -222,6 +222,7 @@ Coroutine<> EventLoop::shutdown_asyncgens() {
         co_return;
     }
     std::vector<Task<>> closings;
+    closings.reserve(open.size());
     for (const auto& each : open) {
         closings.push_back(detail::start_closing(*this, detail::GeneratorRef(*each.generator)));
     }
