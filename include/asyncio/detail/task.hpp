@@ -141,11 +141,18 @@ AnyTask eager_task_factory(EventLoop& loop, AnyCoroutine& coroutine, TaskOptions
 namespace detail {
 
 template <class T>
-Task<T> start_task(EventLoop& loop, Coroutine<T>&& coroutine, TaskOptions options) {
+[[gnu::noinline]] Task<T> start_special_task(EventLoop& loop, Coroutine<T>&& coroutine,
+                                             const TaskOptions& options) {
+    AnyCoroutine untyped(std::move(coroutine));
+    return Task<T>(*TaskBase::make_by_factory(loop, untyped, options).raw());
+}
+
+// The options by reference: they do not fit into registers.
+template <class T>
+Task<T> start_task(EventLoop& loop, Coroutine<T>&& coroutine, const TaskOptions& options) {
     loop.check_usable();
     if (TaskBase::has_factory(loop) || options.eager_start.has_value()) [[unlikely]] {
-        AnyCoroutine untyped(std::move(coroutine));
-        return Task<T>(*TaskBase::make_by_factory(loop, untyped, options).raw());
+        return start_special_task(loop, std::move(coroutine), options);
     }
     // The first reference is the loop's, until the task is done.
     return Task<T>(*TaskImpl<T>::make(loop, std::move(coroutine), options.name));
