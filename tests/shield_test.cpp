@@ -32,6 +32,18 @@ Coroutine<int> fail(double seconds, std::string why) {
     co_await sleep(seconds);
     throw RuntimeError(why);
 }
+
+struct Counted {
+    explicit Counted(int& to_count) : copies(&to_count) {}
+    Counted(const Counted& other) : copies(other.copies) { ++*copies; }
+    Counted(Counted&&) = default;
+    int* copies;
+};
+Coroutine<Counted> make_counted(int& copies) {
+    co_await sleep(0);
+    co_return Counted(copies);
+}
+
 template <class F>
 Coroutine<> await_shield(F future) {
     co_await shield(future);
@@ -60,21 +72,11 @@ ASYNC_TEST(Shield, gives_what_the_awaitable_gives) {
 }
 
 ASYNC_TEST(Shield, moves_the_result_only_if_nobody_else_can_ask_for_it) {
-    struct Counted {
-        explicit Counted(int& to_count) : copies(&to_count) {}
-        Counted(const Counted& other) : copies(other.copies) { ++*copies; }
-        Counted(Counted&&) = default;
-        int* copies;
-    };
-    auto make = [](int& copies) -> Coroutine<Counted> {
-        co_await sleep(0);
-        co_return Counted(copies);
-    };
     int of_mine = 0;
     int of_shared = 0;
 
-    auto sole = shield(make(of_mine));
-    auto task = create_task(make(of_shared));
+    auto sole = shield(make_counted(of_mine));
+    auto task = create_task(make_counted(of_shared));
     auto shared = shield(task);
     co_await settle();
 
