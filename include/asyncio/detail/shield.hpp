@@ -39,8 +39,8 @@ protected:
 private:
     class Link final : public lowlevel::Callback {
     public:
-        Link(Run run, ShieldBase& owner) noexcept : Callback(run), shield(owner) {}
-        void run_instead(Run run) noexcept { set_function(run); }
+        Link(Run to_run, ShieldBase& owner) noexcept : Callback(to_run), shield(owner) {}
+        void run_instead(Run to_run) noexcept { set_function(to_run); }
         ShieldBase& shield;
     };
 
