@@ -6,8 +6,7 @@
 #include <asyncio/detail/task.hpp>
 
 #include <cstddef>
-#include <functional>
-#include <memory>
+#include <memory>  // has std::reference_wrapper, too: <functional> costs as much as all the others
 #include <span>
 #include <tuple>
 #include <type_traits>
