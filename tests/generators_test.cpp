@@ -888,8 +888,7 @@ ASYNC_TEST(AsyncGenerator, is_in_the_call_graph_of_the_task_that_asks) {
     EXPECT_EQ(second.line, generators_test::next_line);
 }
 
-// ----------------------------------------------------------------------------- memory and the
-// stack
+// ---------------------------------------------------------------------------- memory and stack
 
 TEST(AsyncGenerator, allocates_nothing_for_an_item) {
     if (!counts_allocations) {
