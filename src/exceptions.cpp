@@ -27,6 +27,10 @@ InvalidStateError::~InvalidStateError() = default;
 QueueEmpty::~QueueEmpty() = default;
 QueueFull::~QueueFull() = default;
 QueueShutDown::~QueueShutDown() = default;
+WouldBlock::~WouldBlock() = default;
+EndOfChannel::~EndOfChannel() = default;
+BrokenResourceError::~BrokenResourceError() = default;
+ClosedResourceError::~ClosedResourceError() = default;
 BrokenBarrierError::~BrokenBarrierError() = default;
 IncompleteReadError::~IncompleteReadError() = default;
 LimitOverrunError::~LimitOverrunError() = default;
@@ -252,6 +256,14 @@ std::string describe(const std::exception_ptr& error) {
         return "QueueFull()";
     } catch (const QueueShutDown&) {
         return "QueueShutDown()";
+    } catch (const WouldBlock&) {
+        return "WouldBlock()";
+    } catch (const EndOfChannel&) {
+        return "EndOfChannel()";
+    } catch (const BrokenResourceError&) {
+        return "BrokenResourceError()";
+    } catch (const ClosedResourceError&) {
+        return "ClosedResourceError()";
     } catch (const IncompleteReadError& e) {
         return describe_text("IncompleteReadError", e);
     } catch (const LimitOverrunError& e) {

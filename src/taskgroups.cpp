@@ -5,8 +5,10 @@
 
 #include <asyncio/detail/blocks.hpp>
 #include <asyncio/detail/error_or.hpp>
+#include <asyncio/detail/scope.hpp>
 #include <asyncio/result.hpp>
 
+#include <optional>
 #include <utility>
 
 namespace asyncio {
@@ -244,7 +246,11 @@ Coroutine<bool> TaskGroup::aexit(std::exception_ptr error) {
     }
     // A loop, because the parent may be cancelled again and again while it waits.
     while (!children_.empty()) {
-        Result<void> waited = co_await as_result(detail::GroupWait(empty_));
+        std::optional<detail::ScopeShield> undisturbed;
+        if (aborting_) {
+            undisturbed.emplace();  // a cancelled scope would end each wait, again and again
+        }
+        const Result<void> waited = co_await as_result(detail::GroupWait(empty_));
         if (!waited.has_value() && !aborting_) {
             cancellation = waited.error();
             abort();

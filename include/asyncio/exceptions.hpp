@@ -117,6 +117,34 @@ public:
     ~QueueShutDown() override;
 };
 
+/// What was asked for with _nowait() would have to wait.
+class WouldBlock : public std::runtime_error {
+public:
+    WouldBlock() : std::runtime_error("") {}
+    ~WouldBlock() override;
+};
+
+/// All items of a channel have been received, and nobody can send any more.
+class EndOfChannel : public std::runtime_error {
+public:
+    EndOfChannel() : std::runtime_error("") {}
+    ~EndOfChannel() override;
+};
+
+/// Nobody is at the other side any more to receive what is sent.
+class BrokenResourceError : public std::runtime_error {
+public:
+    BrokenResourceError() : std::runtime_error("") {}
+    ~BrokenResourceError() override;
+};
+
+/// It was closed on this side, before or while it was used.
+class ClosedResourceError : public std::runtime_error {
+public:
+    ClosedResourceError() : std::runtime_error("") {}
+    ~ClosedResourceError() override;
+};
+
 /// The barrier was reset or aborted while tasks waited at it.
 class BrokenBarrierError : public RuntimeError {
 public:

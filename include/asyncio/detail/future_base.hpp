@@ -30,6 +30,8 @@ private:
 
 namespace detail {
 
+struct ScopeLink;
+
 /// The message of a cancellation, where there is one.
 using CancelMessage = std::optional<std::string_view>;
 
@@ -121,6 +123,8 @@ protected:
     struct Rare {
         std::optional<std::string> name;
         std::optional<std::string> cancel_message;
+        ScopeLink* scope = nullptr;  // of a task: the innermost cancel scope that it is in
+        int scope_requests = 0;      // of those in cancelling(), how many are of scopes
     };
 
     FutureBase(EventLoop& loop, Kind kind, std::unique_ptr<Rare> rare = nullptr) noexcept
@@ -158,7 +162,9 @@ protected:
     bool must_cancel_ : 1 = false;  // throw CancelledError at the next step
     bool interrupted_ : 1 = false;  // this step throws CancelledError
     bool quiet_ : 1 = false;        // nothing is reported if it is destroyed while pending
-    [[maybe_unused]] std::uint8_t unused_ : 7 = 0;  // so that all is written at once, none kept
+    bool by_scope_ : 1 = false;     // must_cancel_ is set for a cancel scope only
+    bool interrupted_by_scope_ : 1 = false;         // and so is interrupted_
+    [[maybe_unused]] std::uint8_t unused_ : 5 = 0;  // so that all is written at once, none kept
     std::uint16_t block_size_ = 0;  // of frame and control block; 0 if it is larger than that
 
 private:
