@@ -156,6 +156,8 @@ void EventLoop::check_runnable() const {
 // A turn asks the kernel only when nothing is ready, or about every millisecond: asking costs
 // fifty times a switch between tasks. How many callbacks make a millisecond is measured between
 // two polls, so that slow callbacks are counted as what they are.
+// With instruments it is the same, but for what they are told.
+template <bool instrumented>
 inline void EventLoop::run_once() {
     if (!inbox_.empty()) [[unlikely]] {
         inbox_.take(ready_);
@@ -166,13 +168,20 @@ inline void EventLoop::run_once() {
     if (ready_.empty() || callbacks_since_poll_ >= callbacks_per_poll_) [[unlikely]] {
         poll();
     }
+    if constexpr (instrumented) {
+        begin_instrumented_turn();
+    }
     // Only what is ready now: callbacks scheduled by these run in the next turn, so that I/O and
     // timers get their chance between two generations.
     turn_.splice_back(ready_);
     std::uint32_t count = 0;
     while (!turn_.empty()) {
         ++count;
-        turn_.pop_front().run();
+        if constexpr (instrumented) {
+            run_instrumented(turn_.pop_front());
+        } else {
+            turn_.pop_front().run();
+        }
     }
     callbacks_since_poll_ += count;
 }
@@ -187,13 +196,29 @@ void EventLoop::run_forever() {
             detail::thread_state.loop = nullptr;
             loop.running_ = false;
             loop.stopping_ = false;
+            if (loop.instrumented_) {
+                loop.tell_run(false);
+            }
         }
     } running{*this};
     running_ = true;
     detail::thread_state.loop = this;
+    if (instrumented_) {
+        tell_run(true);
+    }
     do {
-        run_once();
-    } while (!stopping_);
+        switching_ = false;
+        if (instrumented_) {
+            do {
+                run_once<true>();
+            } while (!stopping_);
+        } else {
+            do {
+                run_once<false>();
+            } while (!stopping_);
+        }
+        stopping_ = stopping_ && !switching_;
+    } while (switching_);
 }
 
 // What a signal handler posted, for whoever goes away before the loop runs again.
@@ -220,7 +245,13 @@ void EventLoop::poll() {
             deadline = TimePoint::min();
         }
     }
+    if (instrumented_) [[unlikely]] {
+        tell_io_wait(true, deadline);
+    }
     proactor_->poll(pending_, ready_, deadline);
+    if (instrumented_) [[unlikely]] {
+        tell_io_wait(false, deadline);
+    }
     if (may_block) {
         asleep_.store(false, std::memory_order_relaxed);
         if (!inbox_.empty()) {
@@ -235,6 +266,7 @@ void EventLoop::poll() {
             std::clamp<std::int64_t>(interval / each, 1, most_callbacks));
     }
     last_poll_ = now_;
+    callbacks_before_poll_ += callbacks_since_poll_;
     callbacks_since_poll_ = 0;
     move_due_timers();
 }

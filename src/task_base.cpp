@@ -66,6 +66,11 @@ void TaskBase::run_start(Callback& callback) {
     task.complete(*std::exchange(task.leaf_, nullptr));
 }
 
+void TaskBase::run_begin(Callback& callback) {
+    static_cast<TaskBase&>(callback).set_function(&run_step);
+    run_step(callback);
+}
+
 void TaskBase::run_timer(Callback& callback) {
     auto& task = static_cast<TaskBase&>(callback);
     task.expect_nothing();
@@ -123,6 +128,10 @@ void TaskBase::start_eagerly() {
     }
     static_cast<Callback&>(*this).unlink();
     set_function(&run_step);
+    if (loop().instrumented_) [[unlikely]] {
+        loop().run_eagerly_instrumented(*this);
+        return;
+    }
     run_step(*this);
 }
 

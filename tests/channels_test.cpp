@@ -422,7 +422,7 @@ Coroutine<> receive_some(MemoryReceiveChannel<int> receive, CancelScope& scope, 
 // each pair of turns, by its scope or by Task::cancel(). What was sent arrives, once; what was not
 // sent does not.
 ASYNC_TEST(MemoryChannel, loses_and_doubles_nothing_whoever_is_cancelled_whenever) {
-    constexpr int turns = 7;
+    constexpr int turns = 5;
     constexpr int choices = 4 * turns * 2;  // whom, when, how
     for (std::size_t capacity = 0; capacity < 3; ++capacity) {
         for (int one = 0; one < choices; ++one) {

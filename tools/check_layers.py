@@ -26,10 +26,10 @@ LAYERS = [
     # 2 tasks
     """cancel_scope coroutines generators futures result tasks timeouts with lowlevel/waiter
     detail/as_completed detail/error_or detail/future_base detail/gather detail/generator_base
-    detail/outcome detail/scope detail/shield detail/sleep detail/task detail/task_base detail/wait
+    lowlevel/checkpoint detail/outcome detail/scope detail/shield detail/sleep detail/task detail/task_base detail/wait
     exception_handler task_factory""",
     # 3 coordination
-    """channels taskgroups locks queues graph
+    """channels lowlevel/instrument taskgroups locks queues graph
     detail/acquire detail/channel detail/event detail/lock detail/place detail/primitive detail/queue_awaiters
     detail/queue_base detail/queue_storage detail/semaphore""",
     # 4 input and output

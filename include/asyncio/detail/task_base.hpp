@@ -76,13 +76,22 @@ public:
 
     /// Before its first step: the body will run even if the task is cancelled until then, and finds
     /// itself interrupted.
-    void begin_in_any_case() noexcept { set_function(&run_step); }
+    void begin_in_any_case() noexcept { set_function(&run_begin); }
 
     [[nodiscard]] PromiseBase* leaf() const noexcept;
     [[nodiscard]] lowlevel::Waiter* waiter() const noexcept { return waiter_; }
     [[nodiscard]] static bool is_task(const Callback& callback) noexcept {
         return callback.function() == &run_step || callback.function() == &run_start ||
-               callback.function() == &run_timer || callback.function() == &run_scope_step;
+               callback.function() == &run_timer || callback.function() == &run_scope_step ||
+               callback.function() == &run_begin;
+    }
+    /// Is it one that has not begun?
+    [[nodiscard]] static bool is_new(const Callback& callback) noexcept {
+        return callback.function() == &run_start || callback.function() == &run_begin;
+    }
+    /// Is it one that goes on?
+    [[nodiscard]] static bool is_step(const Callback& callback) noexcept {
+        return callback.function() == &run_step || callback.function() == &run_scope_step;
     }
 
     // ---- for cancel scopes: src/cancel_scope.cpp
@@ -100,6 +109,8 @@ public:
     /// Will the next await throw a CancelledError because of somebody else?
     [[nodiscard]] bool cancel_pending() const noexcept { return must_cancel_ && !by_scope_; }
     void forget_cancel() noexcept { must_cancel_ = false; }
+    /// Will the next await throw it, because of whomever?
+    [[nodiscard]] bool must_cancel() const noexcept { return must_cancel_; }
 
     /// Runs the first step of a task that was just made, inside of whatever runs.
     void start_eagerly();
@@ -125,6 +136,7 @@ protected:
 
 private:
     static void run_start(Callback& callback);
+    static void run_begin(Callback& callback);
     static void run_step(Callback& callback);
     static void run_timer(Callback& callback);
     static void run_scope_step(Callback& callback);
