@@ -11,7 +11,8 @@
 
 using namespace asyncio;
 
-Coroutine<> cook(MemorySendChannel<std::string> counter, std::string dish, TaskStatus<int>& status) {
+Coroutine<> cook(MemorySendChannel<std::string> counter, std::string dish,
+                 TaskStatus<int>& status) {
     co_await sleep(0.01);  // the oven gets hot
     status.started(3);
     for (int plate = 1; plate <= 3; ++plate) {

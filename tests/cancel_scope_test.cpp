@@ -1,5 +1,5 @@
-// cancel_scope_test.cpp - CancelScope: level cancellation, shields, deadlines, and what Task::cancel
-// does besides.
+// cancel_scope_test.cpp - CancelScope: level cancellation, shields, deadlines, and what
+// Task::cancel does besides.
 //
 // SPDX-License-Identifier: MIT
 #include <asyncio/cancel_scope.hpp>
@@ -477,7 +477,10 @@ ASYNC_TEST(MoveOnAfter, gives_what_its_body_gives_or_nothing) {
     EXPECT_EQ(second, std::nullopt);
     EXPECT_TRUE(in_time);
     EXPECT_FALSE(too_late);
-    const auto bad = []() -> Coroutine<> { throw RuntimeError("bad"); co_return; };
+    const auto bad = []() -> Coroutine<> {
+        throw RuntimeError("bad");
+        co_return;
+    };
     const auto failed = co_await as_result(move_on_after(1, bad));
     EXPECT_EQ(error_of(failed), "RuntimeError('bad')");
 }
@@ -504,7 +507,10 @@ ASYNC_TEST(FailAfter, throws_timeout_error_when_the_time_is_up) {
     const auto slow = [] { return sleep(10); };
     const auto late = co_await as_result(fail_after(1, slow));
     EXPECT_EQ(error_of(late), "TimeoutError()");
-    const auto quick = []() -> Coroutine<int> { co_await sleep(0.5); co_return 2; };
+    const auto quick = []() -> Coroutine<int> {
+        co_await sleep(0.5);
+        co_return 2;
+    };
     const int in_time = co_await fail_after(1, quick);
     EXPECT_EQ(in_time, 2);
     const auto at = co_await as_result(
@@ -582,8 +588,8 @@ ASYNC_TEST(CancelScope, keeps_a_task_cancel_that_comes_after_its_own_last_await)
     });
     const auto ended = co_await as_result(task);
     EXPECT_TRUE(ended.has_value());
-    EXPECT_EQ(trace, (Trace{"CancelledError()", "CancelledError()", "1", "CancelledError()",
-                            "slept"}));
+    EXPECT_EQ(trace,
+              (Trace{"CancelledError()", "CancelledError()", "1", "CancelledError()", "slept"}));
 }
 
 ASYNC_TEST(CancelScope, goes_on_when_a_request_of_others_was_taken_back) {
@@ -650,10 +656,14 @@ ASYNC_TEST(CancelScope, shielded_timeout_in_a_cancelled_scope_is_a_timeout) {
             const auto limited = co_await as_result(timeout(1, slow));
             EXPECT_EQ(error_of(limited), "TimeoutError()");
             const auto group = co_await as_result(task_group([&](TaskGroup& group) {
-                group.create_task([]() -> Coroutine<> { throw RuntimeError("x"); co_return; });
+                group.create_task([]() -> Coroutine<> {
+                    throw RuntimeError("x");
+                    co_return;
+                });
             }));
-            EXPECT_EQ(error_of(group), "ExceptionGroup('unhandled errors in a TaskGroup', "
-                                       "[RuntimeError('x')])");
+            EXPECT_EQ(error_of(group),
+                      "ExceptionGroup('unhandled errors in a TaskGroup', "
+                      "[RuntimeError('x')])");
             co_await sleep(1);
         };
         co_await with(shielded, inside);

@@ -315,7 +315,8 @@ TEST(MemoryChannel, may_be_waited_for_when_the_loop_is_closed) {
     EXPECT_EQ(item.use_count(), 1);
 
     EventLoop other;
-    const auto refused = thrown_by([&] { return other.run_until_complete(ends.receive.receive()); });
+    const auto refused =
+        thrown_by([&] { return other.run_until_complete(ends.receive.receive()); });
     EXPECT_TRUE(refused.ends_with("is bound to a different event loop')")) << refused;
 }
 

@@ -240,7 +240,8 @@ TEST(ExceptionGroup, subgroup_by_type) {
     EXPECT_EQ(shown(group.subgroup<OSError>()), "None");
     EXPECT_EQ(shown(group.subgroup<std::invalid_argument>()),
               "ExceptionGroup('simple eg', [ValueError('1'), ValueError('2')])");
-    EXPECT_EQ(shown(group.subgroup<TypeError>()), "ExceptionGroup('simple eg', [TypeError('int')])");
+    EXPECT_EQ(shown(group.subgroup<TypeError>()),
+              "ExceptionGroup('simple eg', [TypeError('int')])");
     EXPECT_EQ(shown(group.subgroup<std::invalid_argument, TypeError>()), all);
     EXPECT_EQ(shown(group.subgroup<OSError, TypeError>()),
               "ExceptionGroup('simple eg', [TypeError('int')])");
@@ -294,8 +295,8 @@ TEST(ExceptionGroup, splits_what_is_nested_three_deep) {
         return std::make_exception_ptr(
             ExceptionGroup("msg1", {value_error(i), type_error(), value_error(i + 1)}));
     };
-    const auto level2 = std::make_exception_ptr(
-        PlainGroup("msg2", {level1(6), level1(7), value_error(8)}));
+    const auto level2 =
+        std::make_exception_ptr(PlainGroup("msg2", {level1(6), level1(7), value_error(8)}));
     const ExceptionGroup group("msg3", {level2, value_error(7)});
     const std::string all = describe_thrown(group);
 
@@ -324,8 +325,8 @@ TEST(ExceptionGroup, splits_what_is_nested_three_deep) {
 }
 
 TEST(ExceptionGroup, splits_what_is_no_error_from_what_is) {
-    const ExceptionGroup group(
-        "beg", {value_error(1), std::make_exception_ptr(KeyboardInterrupt("2"))});
+    const ExceptionGroup group("beg",
+                               {value_error(1), std::make_exception_ptr(KeyboardInterrupt("2"))});
     auto split = group.split<KeyboardInterrupt>();
     EXPECT_EQ(shown(split.match), "ExceptionGroup('beg', [KeyboardInterrupt('2')])");
     EXPECT_EQ(shown(split.rest), "ExceptionGroup('beg', [ValueError('1')])");

@@ -46,10 +46,10 @@ protected:
     void note_io(const char* what, std::optional<Duration> timeout) {
         if (io_) {
             trace_.push_back(std::string(what) + " wait " +
-                             (timeout == std::nullopt       ? "for ever"
-                              : *timeout <= Duration(0)     ? "not at all"
-                              : *timeout <= Duration(3600)  ? "a while"
-                                                            : "long"));
+                             (timeout == std::nullopt      ? "for ever"
+                              : *timeout <= Duration(0)    ? "not at all"
+                              : *timeout <= Duration(3600) ? "a while"
+                                                           : "long"));
         }
     }
 
@@ -71,10 +71,10 @@ TEST(Instrument, is_told_of_a_task_from_its_beginning_to_its_end) {
         {.name = "main"});
     loop.run_until_complete(task);
 
-    EXPECT_EQ(trace, (Trace{"before_run", "spawned main", "scheduled main", "before main",
-                            "after main", "scheduled main", "before main", "after main",
-                            "scheduled main", "before main", "after main", "exited main",
-                            "after_run"}));
+    EXPECT_EQ(trace,
+              (Trace{"before_run", "spawned main", "scheduled main", "before main", "after main",
+                     "scheduled main", "before main", "after main", "scheduled main", "before main",
+                     "after main", "exited main", "after_run"}));
     remove_instrument(loop, recorder);
     EXPECT_EQ(thrown_by([&] { remove_instrument(loop, recorder); }),
               "LookupError('the loop does not have this instrument')");
@@ -114,7 +114,7 @@ ASYNC_TEST(Instrument, may_come_and_go_while_the_loop_runs) {
     co_await other;
     co_await before;
 
-    const Trace expected{"spawned other",  "scheduled other"};
+    const Trace expected{"spawned other", "scheduled other"};
     EXPECT_EQ(std::count(trace.begin(), trace.end(), "spawned other"), 1);
     EXPECT_EQ(std::count(trace.begin(), trace.end(), "spawned before"), 0);
     EXPECT_EQ(std::count(trace.begin(), trace.end(), "before other"),
@@ -184,8 +184,8 @@ ASYNC_TEST(Instrument, is_told_of_tasks_that_wait_at_a_queue_and_of_eager_ones) 
     add_instrument(loop, recorder);
     co_await sleep(0);
     trace.clear();
-    auto eager = create_task([]() -> Coroutine<> { co_return; },
-                             {.name = "eager", .eager_start = true});
+    auto eager =
+        create_task([]() -> Coroutine<> { co_return; }, {.name = "eager", .eager_start = true});
     EXPECT_EQ(trace, (Trace{"spawned eager", "before eager", "after eager", "exited eager"}));
     remove_instrument(loop, recorder);
     co_await getter;
@@ -221,8 +221,12 @@ TEST(Instrument, is_told_to_the_end_when_something_leaves_the_loop) {
     Recorder recorder(trace);
     EventLoop loop;
     add_instrument(loop, recorder);
-    auto task = loop.create_task([]() -> Coroutine<> { throw KeyboardInterrupt(); co_return; },
-                                 {.name = "main"});
+    auto task = loop.create_task(
+        []() -> Coroutine<> {
+            throw KeyboardInterrupt();
+            co_return;
+        },
+        {.name = "main"});
     EXPECT_EQ(thrown_by([&] { loop.run_forever(); }), "KeyboardInterrupt()");
     EXPECT_EQ(trace, (Trace{"before_run", "spawned main", "scheduled main", "before main",
                             "after main", "exited main", "after_run"}));

@@ -111,10 +111,9 @@ ASYNC_TEST(TaskGroupStart, complains_of_a_child_that_never_starts_or_does_twice)
         };
         co_await group.start(twice);
     });
-    EXPECT_EQ(trace,
-              (Trace{"RuntimeError('child exited without calling task_status.started()')",
-                     "RuntimeError('child exited without calling task_status.started()')",
-                     "RuntimeError(\"called 'started' twice on the same task status\")"}));
+    EXPECT_EQ(trace, (Trace{"RuntimeError('child exited without calling task_status.started()')",
+                            "RuntimeError('child exited without calling task_status.started()')",
+                            "RuntimeError(\"called 'started' twice on the same task status\")"}));
 }
 
 ASYNC_TEST(TaskGroupStart, cancels_the_child_when_it_is_cancelled_and_waits_for_it) {

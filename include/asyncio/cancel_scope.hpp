@@ -45,11 +45,12 @@ struct ScopeOptions {
 ///     are cancelled; its own cancel() and deadline work. When it is left, they do again.
 /// Task::cancel(): asks once, for the whole task, and passes: it goes through every scope and every
 ///     shield, and no scope ends its CancelledError. What TaskGroup, timeout() and wait_for() do
-///     is a Task::cancel(), so it goes through shields as well. While a task is in a cancelled scope
-///     that it can see, this counts as one request in cancelling(), so whoever compares (timeout(),
-///     TaskGroup) finds that somebody else wants the task to end. When the scope is left, the
-///     request is taken back.
-/// TaskGroup, gather(), tasks that are awaited: they are cancelled once, by Task::cancel(), when the
+///     is a Task::cancel(), so it goes through shields as well. While a task is in a cancelled
+///     scope that it can see, this counts as one request in cancelling(), so whoever compares
+///     (timeout(), TaskGroup) finds that somebody else wants the task to end. When the scope is
+///     left, the request is taken back.
+/// TaskGroup, gather(), tasks that are awaited: they are cancelled once, by Task::cancel(), when
+/// the
 ///     scope in which they are awaited is. They have their own scopes, which are not inside of
 ///     this one.
 /// What is ready at once: does not wait, so it does not throw (see lowlevel::checkpoint()).
@@ -178,7 +179,8 @@ auto move_on_coroutine(CancelScope scope, Body body)
 /// Runs `body` in move_on_after(delay), and gives what it gives, or nullopt if the time was up; for
 /// a body without a result true, or false.
 ///
-///     std::optional<std::string> answer = co_await move_on_after(1s, [&]() -> Coroutine<std::string> {
+///     std::optional<std::string> answer = co_await move_on_after(1s, [&]() ->
+///     Coroutine<std::string> {
 ///         co_return co_await reader.readline();
 ///     });
 template <class Body>

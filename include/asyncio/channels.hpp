@@ -85,8 +85,8 @@ MemoryChannel<T> memory_channel(std::size_t capacity);
 ///
 /// Cancellation: send() has sent nothing. If its item had been received before, it ends well, and
 ///         the CancelledError comes at the task's next await.
-/// Errors: BrokenResourceError if all receiving ends are closed; ClosedResourceError if this one is.
-/// Threads: one, and one loop.
+/// Errors: BrokenResourceError if all receiving ends are closed; ClosedResourceError if this one
+/// is. Threads: one, and one loop.
 template <class T>
 class MemorySendChannel : public detail::ChannelEnd<T, detail::ChannelRole::sender> {
 public:
@@ -129,7 +129,8 @@ private:
 ///
 /// Cancellation: takes nothing: an item that the task had been given goes to the next who waits, or
 ///         to the front of the buffer.
-/// Errors: EndOfChannel when all is received and all sending ends are closed; ClosedResourceError if
+/// Errors: EndOfChannel when all is received and all sending ends are closed; ClosedResourceError
+/// if
 ///         this end is.
 /// Threads: one, and one loop.
 template <class T>

@@ -131,8 +131,8 @@ public:
     template <class T = void, class Fn, class... Args>
         requires std::invocable<std::decay_t<Fn>&, std::decay_t<Args>..., TaskStatus<T>&>
     [[nodiscard]] Coroutine<T> start(Fn&& fn, Args&&... args) {
-        return start_child<T, std::decay_t<Fn>, std::decay_t<Args>...>(
-            *this, std::forward<Fn>(fn), std::forward<Args>(args)...);
+        return start_child<T, std::decay_t<Fn>, std::decay_t<Args>...>(*this, std::forward<Fn>(fn),
+                                                                       std::forward<Args>(args)...);
     }
 
     /// Ends the group early and without an error: cancels the children and the body. Before the

@@ -48,8 +48,8 @@ void BlockedAwaiter::sleep() {
     loop.arm(*this, asyncio::detail::after(loop.time(), std::max(cushion_, least)));
 }
 
-// Turn by turn until one in which nothing else has run; then it sleeps. When the time is up it looks
-// once more in the next turn, for only then is it known what has run in this one.
+// Turn by turn until one in which nothing else has run; then it sleeps. When the time is up it
+// looks once more in the next turn, for only then is it known what has run in this one.
 void BlockedAwaiter::look(Callback& callback) {
     auto& self = static_cast<BlockedAwaiter&>(callback);
     const std::uint64_t others = count_others(self.task_->loop());

@@ -464,8 +464,7 @@ private:
 template <class T>
 class [[nodiscard]] Send {
 public:
-    Send(ChannelRef<T> channel, T&& item)
-        : channel_(std::move(channel)), item_(std::move(item)) {}
+    Send(ChannelRef<T> channel, T&& item) : channel_(std::move(channel)), item_(std::move(item)) {}
     SendAwaiter<T> operator co_await() && noexcept {
         return SendAwaiter<T>(std::move(channel_), std::move(item_));
     }

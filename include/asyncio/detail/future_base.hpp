@@ -159,11 +159,11 @@ private:
 
 protected:
     // Of tasks; here because there is room.
-    bool must_cancel_ : 1 = false;  // throw CancelledError at the next step
-    bool interrupted_ : 1 = false;  // this step throws CancelledError
-    bool quiet_ : 1 = false;        // nothing is reported if it is destroyed while pending
-    bool by_scope_ : 1 = false;     // must_cancel_ is set for a cancel scope only
-    bool interrupted_by_scope_ : 1 = false;         // and so is interrupted_
+    bool must_cancel_ : 1 = false;           // throw CancelledError at the next step
+    bool interrupted_ : 1 = false;           // this step throws CancelledError
+    bool quiet_ : 1 = false;                 // nothing is reported if it is destroyed while pending
+    bool by_scope_ : 1 = false;              // must_cancel_ is set for a cancel scope only
+    bool interrupted_by_scope_ : 1 = false;  // and so is interrupted_
     [[maybe_unused]] std::uint8_t unused_ : 5 = 0;  // so that all is written at once, none kept
     std::uint16_t block_size_ = 0;  // of frame and control block; 0 if it is larger than that
 

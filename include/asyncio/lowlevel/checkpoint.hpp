@@ -1,9 +1,9 @@
 // checkpoint.hpp - to give others their turn, and notice a cancellation, on purpose: checkpoint().
 //
 // Beyond asyncio: after Trio. In asyncio an await that has its result at once neither lets others
-// run nor looks for a cancellation (a Lock that is free, a Queue with items, a Future that is done).
-// A loop that does nothing else holds up everybody, and cannot be stopped; a checkpoint in it can.
-// SPDX-License-Identifier: MIT
+// run nor looks for a cancellation (a Lock that is free, a Queue with items, a Future that is
+// done). A loop that does nothing else holds up everybody, and cannot be stopped; a checkpoint in
+// it can. SPDX-License-Identifier: MIT
 #pragma once
 
 #include <asyncio/detail/error_or.hpp>
