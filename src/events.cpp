@@ -186,6 +186,13 @@ inline void EventLoop::run_once() {
     callbacks_since_poll_ += count;
 }
 
+// Of its own, so that what a loop without instruments does is not in its way.
+[[gnu::noinline]] void EventLoop::run_instrumented_turns() {
+    do {
+        run_once<true>();
+    } while (!stopping_);
+}
+
 void EventLoop::run_forever() {
     check_runnable();
     struct Running {
@@ -208,10 +215,8 @@ void EventLoop::run_forever() {
     }
     do {
         switching_ = false;
-        if (instrumented_) {
-            do {
-                run_once<true>();
-            } while (!stopping_);
+        if (instrumented_) [[unlikely]] {
+            run_instrumented_turns();
         } else {
             do {
                 run_once<false>();

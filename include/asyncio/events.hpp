@@ -391,6 +391,7 @@ private:
     void set_instrumented(bool on) noexcept;
     void tell_run(bool begins) noexcept;
     void tell_io_wait(bool begins, TimePoint deadline) noexcept;
+    void run_instrumented_turns();
     void begin_instrumented_turn();
     void run_instrumented(lowlevel::Callback& callback);
     void run_eagerly_instrumented(detail::TaskBase& task);
