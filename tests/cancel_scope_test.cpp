@@ -792,9 +792,10 @@ ASYNC_TEST(CancelScope, can_be_cancelled_at_any_step_and_leaves_no_trace) {
                 std::vector<Task<>> all;
                 for (int i = 0; i < tasks; ++i) {
                     all.push_back(create_task([&, i]() -> Coroutine<> {
-                        co_await with(scopes[i], [&, i]() -> Coroutine<> {
+                        const auto body = [&, i]() -> Coroutine<> {
                             co_await all_waits(queue, lock, event, steps[i]);
-                        });
+                        };
+                        co_await with(scopes[i], body);
                         EXPECT_EQ(current_task().cancelling(), 0);
                         co_await sleep(0);
                         co_await sleep(1);

@@ -171,7 +171,8 @@ ASYNC_TEST(MemoryChannel, ends_when_all_senders_are_closed) {
         send.close();
         EXPECT_EQ(receive.statistics().open_send_channels, 1U);
         EXPECT_EQ(receive.statistics().open_receive_channels, 3U);
-        co_await send_all(std::move(clone), {1, 2, 3});
+        const Numbers items{1, 2, 3};
+        co_await send_all(std::move(clone), items);
     }
     const auto one = co_await first;
     const auto two = co_await second;
