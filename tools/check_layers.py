@@ -37,8 +37,8 @@ LAYERS = [
     detail/socket_operations detail/work addresses endpoints getaddrinfo loop_io""",
     # 5 programs
     """runners streams servers detail/server_ref detail/start_server detail/stream_drain
-    detail/stream_handle detail/stream_read detail/wait_closed open_connection socket_connection
-    stream_writer""",
+    detail/stream_handle detail/stream_read detail/wait_closed open_connection receive_text
+    socket_connection stream_writer""",
 ]
 LAYER = {name: layer for layer, names in enumerate(LAYERS) for name in names.split()}
 UMBRELLA = "asyncio"
