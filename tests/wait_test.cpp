@@ -4,6 +4,7 @@
 #include "support/async_test.hpp"
 #include "support/observe.hpp"
 
+#include <asyncio/graph.hpp>
 #include <asyncio/tasks.hpp>
 #include <asyncio/timeouts.hpp>
 
@@ -116,6 +117,45 @@ ASYNC_TEST(Wait, that_is_cancelled_leaves_the_tasks_alone) {
     EXPECT_EQ(describe(result.error()), "CancelledError('enough')");
     EXPECT_EQ(value, 7);
     EXPECT_EQ(task.cancelling(), 0);
+}
+
+ASYNC_TEST(Wait, counts_what_ends_in_the_turn_in_which_the_time_is_up) {
+    const auto start = now();
+    const std::vector<Task<int>> tasks{create_task(after(1, 1)), create_task(after(2, 2))};
+    co_await sleep(0);  // both have begun to sleep
+
+    auto [done, pending] = co_await wait(tasks, {.timeout = 1});
+
+    EXPECT_EQ(done, std::vector<AnyFuture>{tasks[0]});
+    EXPECT_EQ(pending, std::vector<AnyFuture>{tasks[1]});
+    EXPECT_EQ(now() - start, 1s);
+}
+
+ASYNC_TEST(Wait, for_the_first_failure_returns_at_once_if_one_has_failed) {
+    const std::vector<Task<int>> tasks{create_task(after(9, 1)), create_task(fail(0, "x"))};
+    co_await settle();
+    const auto start = now();
+
+    auto [done, pending] = co_await wait(tasks, {.return_when = FIRST_EXCEPTION});
+
+    EXPECT_EQ(done, std::vector<AnyFuture>{tasks[1]});
+    EXPECT_EQ(pending, std::vector<AnyFuture>{tasks[0]});
+    EXPECT_EQ(now(), start);
+}
+
+ASYNC_TEST(Wait, that_is_over_no_longer_shows_in_the_call_graph_of_what_is_pending) {
+    auto task = create_task(after(5, 1));
+    const std::vector<Task<int>> tasks{task};
+    auto waiting = create_task(wait(tasks, {.timeout = 1}));
+    co_await settle();
+    const auto meanwhile = capture_call_graph(task);
+
+    co_await waiting;
+    const auto afterwards = capture_call_graph(task);
+
+    EXPECT_EQ(meanwhile->awaited_by.size(), 1U);
+    EXPECT_FALSE(task.done());
+    EXPECT_TRUE(afterwards->awaited_by.empty());
 }
 
 ASYNC_TEST(Wait, for_what_is_done_already_and_for_one_twice) {
