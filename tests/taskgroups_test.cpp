@@ -660,9 +660,8 @@ ASYNC_TEST(TaskGroup, cannot_be_entered_inside_itself) {
     TaskGroup group;
     std::string again;
 
-    co_await with(group, [&](TaskGroup&) -> Coroutine<> {
-        again = co_await error_of(with(group, [] {}));
-    });
+    co_await with(
+        group, [&](TaskGroup&) -> Coroutine<> { again = co_await error_of(with(group, [] {})); });
 
     EXPECT_EQ(again, "RuntimeError('TaskGroup <TaskGroup entered> has already been entered')");
 }
@@ -961,8 +960,8 @@ ASYNC_TEST(TaskGroup, child_whose_child_failed_before_it_waited_is_cancelled) {
             const std::string error = co_await error_of(waits());
             trace.push_back(error);
         };
-        auto group = task_group(
-            [&](TaskGroup& group) { group.create_task(second, std::ref(group)); });
+        auto group =
+            task_group([&](TaskGroup& group) { group.create_task(second, std::ref(group)); });
 
         const std::string error = co_await error_of(std::move(group));
 
