@@ -179,9 +179,9 @@ EventLoop& Runner::get_loop() {
     if (loop_ == nullptr) {
         loop_ =
             options_.loop_factory != nullptr ? options_.loop_factory() : new_event_loop(proactor_);
-        const char* const debug = std::getenv("ASYNCIO_DEBUG");
-        loop_->set_debug(options_.debug.value_or(debug != nullptr && *debug != '\0' &&
-                                                 std::string_view(debug) != "0"));
+        if (options_.debug.has_value()) {
+            loop_->set_debug(*options_.debug);
+        }
     }
     return *loop_;
 }
