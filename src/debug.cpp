@@ -150,6 +150,7 @@ void EventLoop::check_new_handle(detail::HandleNode& node) {
         check_use();
     } catch (...) {
         node.discard();
+        node.release();
         throw;
     }
     if (debug_) {

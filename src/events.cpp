@@ -35,8 +35,15 @@ void HandleNode::release() noexcept {
     }
     drop_function();
     if (noted_) [[unlikely]] {
-        EventLoop::forget_source(loop_, *this);
+        forget_and_dispose();
+        return;
     }
+    dispose();
+}
+
+// Apart, so that release() needs no registers for it.
+void HandleNode::forget_and_dispose() noexcept {
+    EventLoop::forget_source(loop_, *this);
     dispose();
 }
 
@@ -205,20 +212,24 @@ void EventLoop::run_forever() {
     } running{*this};
     running_ = true;
     detail::thread_state.loop = this;
-    // Debug mode has turns of its own, so that no other pays for it.
     do {
         choose_checks();
         leaving_ = stopping_;
-        if (debug_) {
-            do {
-                run_once([this](Callback& callback) { run_watched(callback); });
-            } while (!leaving_);
-        } else {
-            do {
-                run_once([](Callback& callback) { callback.run(); });
-            } while (!leaving_);
-        }
+        debug_ ? run_watched_turns() : run_turns();
     } while (!stopping_);
+}
+
+// Debug mode has turns of its own, so that no other pays for it.
+void EventLoop::run_turns() {
+    do {
+        run_once([](Callback& callback) { callback.run(); });
+    } while (!leaving_);
+}
+
+void EventLoop::run_watched_turns() {
+    do {
+        run_once([this](Callback& callback) { run_watched(callback); });
+    } while (!leaving_);
 }
 
 // What a signal handler posted, for whoever goes away before the loop runs again.

@@ -44,13 +44,13 @@ static std::string what_it_awaits(const TaskBase& task) {
 std::string repr(FutureBase& future) {
     const TaskBase* const task =
         future.kind() == FutureBase::Kind::task ? static_cast<TaskBase*>(&future) : nullptr;
-    std::string text = task != nullptr                                  ? "<Task "
+    std::string text = task != nullptr                                ? "<Task "
                        : future.kind() == FutureBase::Kind::gathering ? "<_GatheringFuture "
-                                                                        : "<Future ";
-    text += future.cancelled()                              ? "cancelled"
-            : future.done()                                 ? "finished"
+                                                                      : "<Future ";
+    text += future.cancelled()                          ? "cancelled"
+            : future.done()                             ? "finished"
             : task != nullptr && task->cancelling() > 0 ? "cancelling"
-                                                            : "pending";
+                                                        : "pending";
     if (task != nullptr) {
         text += " name='" + task->name() + "'";
         text += coroutine_of(stack_of(*task));
@@ -103,7 +103,10 @@ static std::string function_of(const HandleNode& node) {
 }
 
 std::string repr(const HandleNode& node, const std::vector<std::source_location>& made_at) {
-    return "<Handle " + function_of(node) + created(made_at) + ">";
+    // What is known is the await before, not the line of the call.
+    const std::string place =
+        made_at.empty() ? "" : " created after " + short_place(made_at.back());
+    return "<Handle " + function_of(node) + place + ">";
 }
 
 std::vector<std::source_location> stack_of(const TaskBase& task) {

@@ -15,7 +15,7 @@ namespace asyncio::detail {
 /// app.cpp:30 in app::amain()>", "<Future finished exception=RuntimeError('bad')>"
 [[nodiscard]] std::string repr(FutureBase& future);
 
-/// "<Handle app::amain()::{lambda()#1} created at app.cpp:30 in app::amain()>"
+/// "<Handle app::amain()::{lambda()#1} created after app.cpp:30 in app::amain()>"
 [[nodiscard]] std::string repr(const HandleNode& node,
                                const std::vector<std::source_location>& made_at);
 

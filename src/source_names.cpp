@@ -5,8 +5,8 @@
 
 #include <cstddef>
 #include <cstdlib>
-#include <cxxabi.h>
 #include <memory>
+#include <cxxabi.h>
 
 namespace asyncio::detail {
 

@@ -1,4 +1,5 @@
-// debug_test.cpp - debug mode: what it says of a program's mistakes, and that it is silent when off.
+// debug_test.cpp - debug mode: what it says of a program's mistakes, and that it is silent when
+// off.
 //
 // SPDX-License-Identifier: MIT
 #include "support/async_test.hpp"
@@ -74,14 +75,14 @@ Coroutine<> makes_a_task_that_blocks() {
 TEST(SlowCallback, is_a_step_of_a_task_with_its_name_its_maker_and_the_awaits_around_it) {
     const Trace texts = logged_by(&makes_a_task_that_blocks);
 
-    EXPECT_EQ(texts,
-              Trace{"Executing <Task pending name='blocker' coro=<asyncio::debug_test::"
-                    "calls_what_blocks() running at " +
-                    std::string(__FILE__) + ":" + std::to_string(lines.at("calls what blocks")) +
-                    "> wait_for=sleep created at " +
-                    at("makes a blocker", "makes_a_task_that_blocks()") +
-                    "> took 0.150 seconds\n  from " + in_file("blocks, before", "blocks()") +
-                    "\n  to " + in_file("blocks, after", "blocks()")});
+    EXPECT_EQ(
+        texts,
+        Trace{"Executing <Task pending name='blocker' coro=<asyncio::debug_test::"
+              "calls_what_blocks() running at " +
+              std::string(__FILE__) + ":" + std::to_string(lines.at("calls what blocks")) +
+              "> wait_for=sleep created at " + at("makes a blocker", "makes_a_task_that_blocks()") +
+              "> took 0.150 seconds\n  from " + in_file("blocks, before", "blocks()") + "\n  to " +
+              in_file("blocks, after", "blocks()")});
 }
 
 Coroutine<> blocks_and_ends() {
@@ -128,7 +129,7 @@ Coroutine<> schedules_what_blocks() {
 TEST(SlowCallback, is_a_function_with_the_place_that_scheduled_it) {
     const Trace texts = logged_by(&schedules_what_blocks);
 
-    const std::string created = " created at " + at("schedules", "schedules_what_blocks()");
+    const std::string created = " created after " + at("schedules", "schedules_what_blocks()");
     EXPECT_EQ(texts.size(), 5U);
     EXPECT_EQ(texts.at(0),
               "Executing <Handle asyncio::debug_test::Blocks" + created + "> took 0.200 seconds");
@@ -147,10 +148,10 @@ Coroutine<> schedules_what_schedules() {
 }
 
 TEST(SlowCallback, that_was_scheduled_by_another_has_the_place_of_that) {
-    EXPECT_EQ(logged_by(&schedules_what_schedules),
-              Trace{"Executing <Handle asyncio::debug_test::Blocks created at " +
-                    at("schedules the first", "schedules_what_schedules()") +
-                    "> took 0.200 seconds"});
+    EXPECT_EQ(
+        logged_by(&schedules_what_schedules),
+        Trace{"Executing <Handle asyncio::debug_test::Blocks created after " +
+              at("schedules the first", "schedules_what_schedules()") + "> took 0.200 seconds"});
 }
 
 Coroutine<> blocks_at_the_limit() {
@@ -298,16 +299,16 @@ TEST(NeverRetrieved, has_the_awaits_that_made_the_task_or_the_future) {
 
     const std::string outer = "\nsource_traceback: Object created at (most recent call last):\n  " +
                               in_file("awaits spawns", "makes_what_fails()") + "\n  ";
-    EXPECT_EQ(texts,
-              (Trace{"Task exception was never retrieved\nfuture: <Task finished name='failed' "
-                     "exception=RuntimeError('bad') created at " +
-                         at("spawns", "spawns()") + ">" + outer + in_file("spawns", "spawns()") +
-                         "\nexception: RuntimeError('bad')",
-                     "Future exception was never retrieved\nfuture: <Future finished "
-                     "exception=RuntimeError('worse') created at " +
-                         at("makes a future", "spawns()") + ">" + outer +
-                         in_file("makes a future", "spawns()") +
-                         "\nexception: RuntimeError('worse')"}));
+    EXPECT_EQ(
+        texts,
+        (Trace{"Task exception was never retrieved\nfuture: <Task finished name='failed' "
+               "exception=RuntimeError('bad') created at " +
+                   at("spawns", "spawns()") + ">" + outer + in_file("spawns", "spawns()") +
+                   "\nexception: RuntimeError('bad')",
+               "Future exception was never retrieved\nfuture: <Future finished "
+               "exception=RuntimeError('worse') created at " +
+                   at("makes a future", "spawns()") + ">" + outer +
+                   in_file("makes a future", "spawns()") + "\nexception: RuntimeError('worse')"}));
 }
 
 TEST(NeverRetrieved, has_no_place_without_debug_mode) {
@@ -337,10 +338,10 @@ TEST(CallbackError, has_the_function_and_the_place_that_scheduled_it) {
     const Trace on = logged_by(&schedules_what_throws);
     const Trace off = logged_by(&schedules_what_throws, false);
 
-    EXPECT_EQ(on, Trace{handle + " created at " +
-                        at("schedules Throws", "schedules_what_throws()") +
-                        ">\nsource_traceback: Object created at (most recent call last):\n  " +
-                        in_file("schedules Throws", "schedules_what_throws()") + error});
+    EXPECT_EQ(on,
+              Trace{handle + " created after " + at("schedules Throws", "schedules_what_throws()") +
+                    ">\nsource_traceback: Object created at (most recent call last):\n  " +
+                    in_file("schedules Throws", "schedules_what_throws()") + error});
     EXPECT_EQ(off, Trace{handle + ">" + error});
 }
 
@@ -384,9 +385,8 @@ TEST(ExceptionContext, tells_where_the_object_was_made) {
     std::vector<std::source_location> source;
     EventLoop loop;
     loop.set_debug(true);
-    loop.set_exception_handler([&](EventLoop&, const ExceptionContext& context) {
-        source = context.source_traceback;
-    });
+    loop.set_exception_handler(
+        [&](EventLoop&, const ExceptionContext& context) { source = context.source_traceback; });
 
     loop.run_until_complete(makes_what_fails());
 

@@ -426,8 +426,10 @@ TEST(Future, whose_exception_nobody_retrieved_is_logged_when_its_loop_is_gone) {
     future.set_exception(RuntimeError("late"));
     future = {};
 
-    EXPECT_EQ(logged.texts, Trace{"Future exception was never retrieved\nfuture: <Future>\n"
-                                  "exception: RuntimeError('late')"});
+    EXPECT_EQ(logged.texts,
+              Trace{"Future exception was never retrieved\nfuture: <Future finished exception="
+                    "RuntimeError('late')>\n"
+                    "exception: RuntimeError('late')"});
 }
 
 TEST(Future, with_callbacks_cannot_be_set_when_its_loop_is_closed) {

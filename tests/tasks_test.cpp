@@ -1087,8 +1087,10 @@ TEST(Task, whose_exception_nobody_retrieved_is_logged_when_its_loop_is_gone) {
     const std::string name = task.get_name();
     task = {};
 
-    EXPECT_EQ(logged.texts, Trace{"Task exception was never retrieved\nfuture: <Task name='" +
-                                  name + "'>\nexception: RuntimeError('orphan')"});
+    EXPECT_EQ(logged.texts,
+              Trace{"Task exception was never retrieved\nfuture: <Task finished name='" + name +
+                    "' exception=RuntimeError('orphan')>\nexception: "
+                    "RuntimeError('orphan')"});
     EXPECT_EQ(logged.levels, std::vector<Level>{Level::error});
 }
 

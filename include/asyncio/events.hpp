@@ -67,7 +67,7 @@ struct ThreadState {
     EventLoop* loop;    // that runs
     PromiseBase* leaf;  // of that task: the coroutine that is resumed, or is to be resumed next
     const PromiseBase* abandoned;  // destroyed just now, while the coroutine that awaited it is
-    bool debugging;     // by a loop in debug mode
+    bool debugging;                // by a loop in debug mode
 };
 extern constinit thread_local ThreadState thread_state;
 
@@ -191,10 +191,9 @@ public:
         } else {
             auto* node = detail::HandleNodeOf<detail::HandleNode, std::decay_t<Fn>>::make(
                 *this, false, std::forward<Fn>(fn));
-            Handle handle(node);
             check_handle(*node);
             schedule(*node);
-            return handle;
+            return Handle(node);
         }
     }
 
@@ -216,8 +215,8 @@ public:
         } else {
             auto* node = detail::HandleNodeOf<detail::TimerNode, std::decay_t<Fn>>::make(
                 *this, false, std::forward<Fn>(fn));
-            TimerHandle handle(node);
             check_handle(*node);
+            TimerHandle handle(node);
             arm_handle(*node, when);
             return handle;
         }
@@ -394,7 +393,8 @@ private:
     void take_posted() noexcept;
     void check_use();
     void check_idle();
-    /// As check_usable(), of a handle that was made for it. In debug mode its place is noted.
+    /// As check_usable(), of a handle that was made for it, and that goes if it throws. In debug
+    /// mode its place is noted.
     void check_handle(detail::HandleNode& node) {
         if (!unchecked_.load(std::memory_order_relaxed)) [[unlikely]] {
             check_new_handle(node);
@@ -409,6 +409,8 @@ private:
     void arm_handle(detail::TimerNode& node, TimePoint when);
     template <class Run>
     [[gnu::always_inline]] void run_once(Run run);
+    [[gnu::noinline]] void run_turns();
+    [[gnu::noinline]] void run_watched_turns();
     void run_watched(lowlevel::Callback& callback);
     void move_due_timers() noexcept;
     void poll();
@@ -438,7 +440,7 @@ private:
     bool closed_ = false;
     bool closing_ = false;  // in close(): what is scheduled now is dropped at its end
     bool debug_ = false;
-    bool special_tasks_ = false;  // a factory makes them, or their places are noted
+    bool special_tasks_ = false;          // a factory makes them, or their places are noted
     std::atomic<bool> unchecked_{false};  // it runs, and not in debug mode
     const std::uint64_t serial_;
 

@@ -320,8 +320,9 @@ void Future<T>::check_settable(const char* refusal) const {
     base().check_pending();
 }
 
+// Inlined, for the test of debug mode makes it a little too large for that: a call costs more.
 template <class T>
-Future<T> EventLoop::create_future(std::source_location site) {
+[[gnu::always_inline]] inline Future<T> EventLoop::create_future(std::source_location site) {
     auto* const future = detail::FutureImpl<T>::make(*this);
     if (debug_) [[unlikely]] {
         future->note_source(site);

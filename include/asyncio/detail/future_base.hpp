@@ -54,7 +54,7 @@ private:
 /// What debug mode notes of a future or task.
 struct SourceNotes {
     std::vector<std::source_location> made_at;  // the outermost await first
-    std::source_location cancelled_at;  // the await at which CancelledError was thrown last
+    std::source_location cancelled_at;          // the await at which CancelledError was thrown last
 };
 
 /// Where the program is: the awaits that the running task is in, the outermost first, then `site`.

@@ -66,6 +66,7 @@ protected:
 
 private:
     void drop_function() noexcept;
+    [[gnu::noinline]] void forget_and_dispose() noexcept;
 
     EventLoop* loop_;
     std::atomic<std::uint32_t> references_{2};  // the loop's and the first handle's

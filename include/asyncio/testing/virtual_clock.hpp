@@ -18,9 +18,9 @@ namespace asyncio::testing {
 ///     testing::use_virtual_clock();
 ///     asyncio::run(main());    // sleep(3600) returns at once, and 3600 s have passed on time()
 ///
-/// The clock begins at one second and stands still while callbacks run, but for advance(). Everything else is the
-/// business of the proactor inside it: sockets, pipes and child processes are real and take real
-/// time, in which the clock stands still. So:
+/// The clock begins at one second and stands still while callbacks run, but for advance().
+/// Everything else is the business of the proactor inside it: sockets, pipes and child processes
+/// are real and take real time, in which the clock stands still. So:
 ///
 /// - While work is with other threads (to_thread(), the resolver), or between any two calls of
 ///   outside_work(), it does not jump at all but waits.
