@@ -148,10 +148,11 @@ Coroutine<> schedules_what_schedules() {
 }
 
 TEST(SlowCallback, that_was_scheduled_by_another_has_the_place_of_that) {
-    EXPECT_EQ(
-        logged_by(&schedules_what_schedules),
-        Trace{"Executing <Handle asyncio::debug_test::Blocks created after " +
-              at("schedules the first", "schedules_what_schedules()") + "> took 0.200 seconds"});
+    const Trace texts = logged_by(&schedules_what_schedules);
+
+    EXPECT_EQ(texts, Trace{"Executing <Handle asyncio::debug_test::Blocks created after " +
+                           at("schedules the first", "schedules_what_schedules()") +
+                           "> took 0.200 seconds"});
 }
 
 Coroutine<> blocks_at_the_limit() {
