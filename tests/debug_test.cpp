@@ -184,6 +184,27 @@ Coroutine<> blocks_at_times() {
     co_await sleep(5);
 }
 
+TEST(DebugMode, forgets_a_handle_that_outlives_its_loop_and_those_of_another_thread) {
+    const testing::VirtualClockScope clock;
+    std::optional<EventLoop> loop(std::in_place);
+    loop->set_debug(true);
+    std::vector<Handle> kept;
+    auto keeps_handles = [&]() -> Coroutine<> {
+        co_await sleep(1);
+        kept.push_back(loop->call_soon([] {}));
+        kept.push_back(loop->call_later(100, [] {}));
+        kept.push_back(loop->call_soon_threadsafe([] {}));
+        std::thread([&] { kept.push_back(loop->call_soon_threadsafe([] {})); }).join();
+        co_await sleep(1);
+    };
+    loop->run_until_complete(keeps_handles());
+
+    kept.erase(kept.begin());  // one whose loop is there
+    loop.emplace();            // another one, at the same address, which knows of no handles
+    EXPECT_FALSE(loop->get_debug());
+    kept.clear();
+}
+
 TEST(DebugMode, can_be_switched_while_the_loop_runs) {
     const Trace texts = logged_by(&blocks_at_times, false);
 
