@@ -5,9 +5,11 @@
 
 #include <asyncio/detail/config.hpp>
 
+#include "debug_state.hpp"
 #include "timer_heap.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <mutex>
 #include <vector>
 
@@ -32,6 +34,16 @@ void HandleNode::release() noexcept {
         }
     }
     drop_function();
+    if (noted_) [[unlikely]] {
+        forget_and_dispose();
+        return;
+    }
+    dispose();
+}
+
+// Apart, so that release() needs no registers for it.
+void HandleNode::forget_and_dispose() noexcept {
+    EventLoop::forget_source(loop_, *this);
     dispose();
 }
 
@@ -108,6 +120,11 @@ std::uint64_t next_serial() noexcept {
     return last.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 
+bool debug_wanted() {
+    const char* const debug = std::getenv("ASYNCIO_DEBUG");
+    return debug != nullptr && *debug != '\0' && std::string_view(debug) != "0";
+}
+
 }  // namespace
 
 EventLoop::EventLoop(std::unique_ptr<lowlevel::Proactor> proactor)
@@ -115,6 +132,7 @@ EventLoop::EventLoop(std::unique_ptr<lowlevel::Proactor> proactor)
       timers_(std::make_unique<lowlevel::TimerHeap>()),
       serial_(next_serial()) {
     now_ = last_poll_ = proactor_->now();
+    set_debug(debug_wanted());
     const std::lock_guard lock(loops().mutex);
     loops().alive.push_back(this);
 }
@@ -156,9 +174,9 @@ void EventLoop::check_runnable() const {
 // A turn asks the kernel only when nothing is ready, or about every millisecond: asking costs
 // fifty times a switch between tasks. How many callbacks make a millisecond is measured between
 // two polls, so that slow callbacks are counted as what they are.
-// With instruments it is the same, but for what they are told.
-template <bool instrumented>
-inline void EventLoop::run_once() {
+// `begin` is called when all is ready that the turn will run.
+template <class Run, class Begin>
+inline void EventLoop::run_once(Run run, Begin begin) {
     if (!inbox_.empty()) [[unlikely]] {
         inbox_.take(ready_);
     }
@@ -168,29 +186,16 @@ inline void EventLoop::run_once() {
     if (ready_.empty() || callbacks_since_poll_ >= callbacks_per_poll_) [[unlikely]] {
         poll();
     }
-    if constexpr (instrumented) {
-        begin_instrumented_turn();
-    }
+    begin();
     // Only what is ready now: callbacks scheduled by these run in the next turn, so that I/O and
     // timers get their chance between two generations.
     turn_.splice_back(ready_);
     std::uint32_t count = 0;
     while (!turn_.empty()) {
         ++count;
-        if constexpr (instrumented) {
-            run_instrumented(turn_.pop_front());
-        } else {
-            turn_.pop_front().run();
-        }
+        run(turn_.pop_front());
     }
     callbacks_since_poll_ += count;
-}
-
-// Of its own, so that what a loop without instruments does is not in its way.
-[[gnu::noinline]] void EventLoop::run_instrumented_turns() {
-    do {
-        run_once<true>();
-    } while (!stopping_);
 }
 
 void EventLoop::run_forever() {
@@ -201,11 +206,13 @@ void EventLoop::run_forever() {
             loop.ready_.splice_front(
                 loop.turn_);  // a KeyboardInterrupt left: the others stay ready
             detail::thread_state.loop = nullptr;
+            detail::thread_state.debugging = false;
             loop.running_ = false;
             loop.stopping_ = false;
             if (loop.instrumented_) {
                 loop.tell_run(false);
             }
+            loop.choose_checks();
         }
     } running{*this};
     running_ = true;
@@ -214,16 +221,34 @@ void EventLoop::run_forever() {
         tell_run(true);
     }
     do {
-        switching_ = false;
-        if (instrumented_) [[unlikely]] {
+        choose_checks();
+        leaving_ = stopping_;
+        if (instrumented_) {
             run_instrumented_turns();
         } else {
-            do {
-                run_once<false>();
-            } while (!stopping_);
+            debug_ ? run_watched_turns() : run_turns();
         }
-        stopping_ = stopping_ && !switching_;
-    } while (switching_);
+    } while (!stopping_);
+}
+
+// Debug mode and instruments have turns of their own, so that no other pays for them.
+void EventLoop::run_turns() {
+    do {
+        run_once([](Callback& callback) { callback.run(); }, [] {});
+    } while (!leaving_);
+}
+
+void EventLoop::run_watched_turns() {
+    do {
+        run_once([this](Callback& callback) { run_watched(callback); }, [] {});
+    } while (!leaving_);
+}
+
+void EventLoop::run_instrumented_turns() {
+    do {
+        run_once([this](Callback& callback) { run_instrumented(callback); },
+                 [this] { begin_instrumented_turn(); });
+    } while (!leaving_);
 }
 
 // What a signal handler posted, for whoever goes away before the loop runs again.
@@ -291,6 +316,9 @@ bool EventLoop::post(Callback& callback) noexcept {
 }
 
 void EventLoop::post_handle(detail::HandleNode& node) {
+    if (debug_) {
+        note_source(node);
+    }
     if (detail::thread_state.loop == this) {
         schedule(node);  // in order with this thread's call_soon()
         return;

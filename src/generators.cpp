@@ -148,19 +148,8 @@ void GeneratorBase::let_go() noexcept {
         free_block(this, size);
         return;
     }
-    EventLoop* const loop = loop_;
     forget_loop();
-    if (loop == nullptr || closed_) {
-        end();
-        return;
-    }
-    try {
-        // If there is no memory for it, or the loop is closed before it runs, the last reference
-        // goes with the function, and the frame is destroyed after all.
-        loop->call_soon_threadsafe([loop, generator = GeneratorRef(*this)]() mutable {
-            start_closing(*loop, std::move(generator));
-        });
-    } catch (...) {}
+    end();
 }
 
 std::string GeneratorBase::repr() {
@@ -234,6 +223,7 @@ Coroutine<> EventLoop::shutdown_asyncgens() {
             context.message =
                 "an error occurred during closing of asynchronous generator " + open[index].name;
             context.exception = error;
+            context.asyncgen = open[index].name;
             call_exception_handler(context);
         }
     }

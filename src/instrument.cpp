@@ -114,7 +114,7 @@ public:
         if (task != nullptr) {
             tell(&Instrument::before_task_step, told.task);
         }
-        callback.run();
+        loop_.debug_ ? loop_.run_watched(callback) : callback.run();
     }
     void run(Callback& callback) {
         TaskBase* const task = TaskBase::is_new(callback) || TaskBase::is_step(callback)
@@ -152,11 +152,7 @@ using lowlevel::Instrument;
 
 void EventLoop::set_instrumented(bool on) noexcept {
     instrumented_ = on;
-    if (running_ && !stopping_) {
-        // The loop goes on by the other function.
-        stopping_ = true;
-        switching_ = true;
-    }
+    leaving_ = true;  // the turns go on by the other function
 }
 
 void EventLoop::tell_run(bool begins) noexcept {

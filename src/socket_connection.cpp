@@ -5,6 +5,8 @@
 
 #include <asyncio/log.hpp>
 
+#include "receive_text.hpp"
+
 #include <algorithm>
 #include <new>
 #include <string>
@@ -116,8 +118,37 @@ bool SocketConnection::receive_now(ReadWaiter& reader) {
     return true;
 }
 
+// The same, when there is something. A message as long as the last one is received into the string
+// that the task will get, which spares a copy. If it is longer, the rest is received at once.
+bool SocketConnection::receive_message(ReadWaiter& reader) {
+    constexpr std::size_t least = std::size_t{4} * 1024;
+    constexpr std::size_t most = std::size_t{64} * 1024;
+
+    if (last_received_ < least || last_received_ >= most || !takes_text(reader)) {
+        return receive_now(reader);
+    }
+    const std::size_t size = last_received_ + least / 8;
+    std::string text;
+    Operation operation(&run_nothing, Opcode::recv, socket_.fileno());
+    if (!receive_text(*loop(), operation, size, text)) {
+        return false;
+    }
+    if (operation.result <= 0 || text.size() < size / 2) {
+        received(operation.result, text.data());
+        return true;
+    }
+    last_received_ = static_cast<std::uint32_t>(text.size());
+    const bool more = text.size() == size;
+    feed_text(std::move(text));
+    if (more) {
+        receive_now(reader);
+    }
+    return true;
+}
+
 void SocketConnection::received(std::int64_t result, const char* data) {
     if (result > 0) {
+        last_received_ = static_cast<std::uint32_t>(result);
         feed_data({data, static_cast<std::size_t>(result)});
     } else if (result == 0) {
         feed_eof();
@@ -190,7 +221,7 @@ bool SocketConnection::receive_for(ReadWaiter& reader) {
 
     const Delivery delivery(reader);
     for (int i = 0; i < most_receives && !closing_; ++i) {
-        if (!receive_now(reader)) {
+        if (!(i == 0 ? receive_message(reader) : receive_now(reader))) {
             if (i == 0) {
                 receive_buffer_ = std::make_unique<char[]>(buffer_size);
                 InputOperation& input = *this;

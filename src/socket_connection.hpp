@@ -103,6 +103,7 @@ private:
     void start_input(lowlevel::Opcode opcode) noexcept;
     void end_input() noexcept;
     bool receive_now(ReadWaiter& reader);
+    bool receive_message(ReadWaiter& reader);
     bool receive_for(ReadWaiter& reader);
     void received(std::int64_t result, const char* data);
     static void on_input(lowlevel::Callback& callback);
@@ -130,6 +131,7 @@ private:
     std::exception_ptr loss_;                 // what it is about to be lost by
     ShortAddress peer_;
     ShortAddress own_;
+    std::uint32_t last_received_ = 0;  // bytes
     bool input_under_way_ = false;
     bool losing_ = false;  // it is about to be lost, or is
     bool loss_scheduled_ = false;

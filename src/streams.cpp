@@ -54,6 +54,11 @@ void Stream::feed_data(std::string_view data) {
     notify();
 }
 
+void Stream::feed_text(std::string&& text) noexcept {
+    buffer_ = std::move(text);
+    notify();
+}
+
 void Stream::feed_eof() {
     ended_ = true;
     notify();
@@ -118,6 +123,10 @@ std::span<char> Stream::direct(const ReadWaiter& reader) const noexcept {
         return {};
     }
     return {reinterpret_cast<char*>(reader.into_), reader.wanted_};
+}
+
+bool Stream::takes_text(const ReadWaiter& reader) const noexcept {
+    return reader.kind_ != ReadKind::into && buffer_.empty();
 }
 
 void Stream::fed_directly(ReadWaiter& reader, std::size_t n) noexcept {

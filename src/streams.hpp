@@ -23,6 +23,8 @@ public:
     explicit Stream(std::size_t limit);
 
     void feed_data(std::string_view data);
+    /// The same without a copy, when nothing is buffered.
+    void feed_text(std::string&& text) noexcept;
     void feed_eof();
     void set_exception(std::exception_ptr error);
 
@@ -58,6 +60,8 @@ protected:
 
     /// Memory of the reader's own to receive into, if it is worth while; empty otherwise.
     [[nodiscard]] std::span<char> direct(const ReadWaiter& reader) const noexcept;
+    /// Is what is received for the reader buffered, and nothing was before?
+    [[nodiscard]] bool takes_text(const ReadWaiter& reader) const noexcept;
     /// So many bytes are there.
     static void fed_directly(ReadWaiter& reader, std::size_t n) noexcept;
     /// How many bytes to receive at once, where up to `most` can be.

@@ -726,6 +726,60 @@ NETWORK_TEST(Connection, waits_for_what_the_peer_sends_later) {
     }
 }
 
+namespace {
+
+/// Messages of such sizes, each sent while the reader waits for it: how they arrive.
+Coroutine<std::vector<std::string>> exchange(StreamReader& reader, Peer& peer,
+                                             std::span<const std::string> messages) {
+    std::vector<std::string> received;
+    for (const std::string& message : messages) {
+        get_running_loop().call_later(1, [&] { peer.send(message); });
+        std::string got;
+        while (got.size() < message.size()) {
+            std::string piece = co_await reader.read(100'000);
+            if (piece.empty()) {
+                break;
+            }
+            got += piece;
+            received.push_back(std::move(piece));
+        }
+        EXPECT_TRUE(got == message) << message.size() << " bytes";
+    }
+    co_return received;
+}
+
+/// As long as the one before, longer, shorter, a little longer, much longer.
+std::vector<std::string> messages_of_many_sizes() {
+    std::vector<std::string> messages;
+    for (const std::size_t size :
+         {5'000, 5'000, 9'000, 9'000, 100, 5'000, 5'512, 5'513, 6'024, 30'000, 14'000, 65'000, 1}) {
+        messages.push_back(pattern(size));
+    }
+    return messages;
+}
+
+}  // namespace
+
+NETWORK_TEST(Connection, reads_messages_of_many_sizes) {
+    Peer peer;
+    auto [reader, writer] = co_await open_to(peer);
+    const std::vector<std::string> messages = messages_of_many_sizes();
+    const auto received = co_await exchange(reader, peer, messages);
+    get_running_loop().call_later(1, [&] { peer.shut(); });
+    const std::string end = co_await reader.read(100'000);
+    EXPECT_EQ(end, "");
+}
+
+// A reader that gets a part of what is there, because the last message was shorter, would see
+// messages where CPython sees one.
+ASYNC_TEST(Connection, reads_all_that_is_there_at_once) {
+    Peer peer;
+    auto [reader, writer] = co_await open_to(peer);
+    const std::vector<std::string> messages = messages_of_many_sizes();
+    const auto received = co_await exchange(reader, peer, messages);
+    EXPECT_EQ(received.size(), messages.size());
+}
+
 NETWORK_TEST(Connection, knows_its_addresses) {
     Peer peer;
     auto [reader, writer] = co_await open_to(peer);

@@ -199,10 +199,10 @@ private:
 /// what asend() was given, nothing after next().
 ///
 /// A generator that is not read to its end should be closed, by aclose() or aclosing(): its cleanup
-/// runs then, and may await. One that is dropped before its end is handed to the loop, as in
-/// Python, and closed by a task a little later: whatever its body refers to must live until then.
-/// One that was never begun just goes away, and so does any when its loop is closed: destructors
-/// run, awaits do not. So it is at the end of run(), after shutdown_asyncgens().
+/// runs then, and may await. One that is dropped before its end is destroyed at once: destructors
+/// run, handlers and awaits do not. (Python's loop closes it in a task a little later; here its
+/// body may refer to what goes with the one who dropped it.) What run() finds open at its end,
+/// shutdown_asyncgens() closes.
 ///
 /// Cancellation: a CancelledError is thrown where the task waits, in the generator too; it is at
 /// its

@@ -22,8 +22,8 @@ namespace asyncio::detail {
 ///
 /// While it is asked for an item, its frame is one more in the task that asks: the awaiter there
 /// gives it the slot for the item, makes it the task's leaf, and is resumed when it yields or ends.
-/// The one who lets go of the last reference finds it at its end, never begun (nothing runs then),
-/// or suspended at a co_yield: then the loop gets it, to close it in a task of its own.
+/// The one who lets go of the last reference finds it at its end, never begun, or suspended at a
+/// co_yield: then the frame is destroyed at once.
 class GeneratorBase : public lowlevel::ListHook<AsyncGens> {
 public:
     /// Memory for a frame of `size` bytes, behind a GeneratorBase.
