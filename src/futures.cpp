@@ -32,28 +32,30 @@ FutureBase::~FutureBase() {
         // Only functions can be left: whoever waits, or gathers, holds a reference.
         static_cast<DoneNode&>(static_cast<HandleNode&>(callbacks_.pop_front())).release();
     }
+    delete peek_rare();
 }
 
 FutureBase::Rare& FutureBase::rare() {
-    if (rare_ == nullptr) {
-        rare_ = std::make_unique<Rare>();
+    if (peek_rare() == nullptr) {
+        context_.lead_to(*new Rare);
     }
-    return *rare_;
+    return *peek_rare();
 }
 
 void FutureBase::set_cancel_message(CancelMessage message) {
     if (message.has_value()) {
         rare().cancel_message.emplace(*message);
-    } else if (rare_ != nullptr) {
-        rare_->cancel_message.reset();
+    } else if (Rare* const rare = peek_rare()) {
+        rare->cancel_message.reset();
     }
 }
 
 CancelMessage FutureBase::cancel_message() const noexcept {
-    if (rare_ == nullptr || !rare_->cancel_message.has_value()) {
+    const Rare* const rare = peek_rare();
+    if (rare == nullptr || !rare->cancel_message.has_value()) {
         return {};
     }
-    return *rare_->cancel_message;
+    return *rare->cancel_message;
 }
 
 std::exception_ptr FutureBase::make_cancelled_error() {

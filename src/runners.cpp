@@ -174,6 +174,7 @@ EventLoop& Runner::get_loop() {
         const char* const debug = std::getenv("ASYNCIO_DEBUG");
         loop_->set_debug(options_.debug.value_or(debug != nullptr && *debug != '\0' &&
                                                  std::string_view(debug) != "0"));
+        context_ = copy_context();
     }
     return *loop_;
 }

@@ -13,8 +13,12 @@ AnyTask make_task(EventLoop& loop, AnyCoroutine& coroutine, TaskOptions options)
     if (coroutine.root_ == nullptr) {
         detail::raise_awaited_again();
     }
-    coroutine.task_ = coroutine.make_(loop, coroutine.root_, options.name);
-    if (options.eager_start.value_or(false) && detail::thread_state.loop == &loop) {
+    const bool eager = options.eager_start.value_or(false) && detail::thread_state.loop == &loop;
+    if (eager && options.context != nullptr) {
+        options.context->run([] {});  // throws if it is entered already
+    }
+    coroutine.task_ = coroutine.make_(loop, coroutine.root_, options.name, options.context);
+    if (eager) {
         static_cast<detail::TaskBase*>(coroutine.task_.raw())->start_eagerly();
     }
     return coroutine.task_;

@@ -19,7 +19,7 @@ CONDITION = re.compile(r"^\s*#\s*(if|ifdef|ifndef|elif|else)\b")
 LAYERS = [
     # 0 vocabulary
     """exceptions time contextvars log lowlevel/intrusive detail/blocks detail/config
-    detail/function""",
+    detail/context_map detail/context_slot detail/function""",
     # 1 loop
     """events lowlevel/callback lowlevel/executor lowlevel/inbox lowlevel/loop_resource
     lowlevel/operation lowlevel/proactor detail/handle timer_heap""",

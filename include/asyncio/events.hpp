@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <asyncio/contextvars.hpp>
 #include <asyncio/detail/function.hpp>
 #include <asyncio/detail/handle.hpp>
 #include <asyncio/exceptions.hpp>
@@ -97,6 +98,10 @@ public:
         }
     }
     [[nodiscard]] bool cancelled() const noexcept { return node_ != nullptr && node_->cancelled(); }
+
+    /// What the function is called in; RuntimeError if the handle is empty. In the loop's thread.
+    [[nodiscard]] Context get_context() const;
+
     explicit operator bool() const noexcept { return node_ != nullptr; }
     bool operator==(const Handle&) const noexcept = default;
 
@@ -107,6 +112,15 @@ protected:
 
     detail::HandleNode* node_ = nullptr;
 };
+
+/// Keyword arguments of call_soon() and its kin, and of add_done_callback().
+struct CallOptions {
+    /// What the function is called in; by default a copy of the context of whoever asks for the
+    /// call, made at once. (It is referred to until the call is registered, and shared from then
+    /// on: what the function sets is seen in it.)
+    const Context* context = nullptr;
+};
+static_assert(std::is_trivially_destructible_v<CallOptions>);
 
 /// What call_later() and call_at() give. Mirrors asyncio.TimerHandle.
 class TimerHandle : public Handle {
@@ -172,16 +186,29 @@ public:
 
     // ---- calling functions
 
-    /// Calls `fn(args...)` in the next turn. Arguments are kept by value.
+    /// Calls `fn(args...)` in the next turn. Arguments are kept by value. With options:
+    /// `call_soon(fn, {.context = &context})`, or `call_soon({.context = &context}, fn, args...)`;
+    /// so for the others, too.
     template <class Fn, class... Args>
         requires std::is_invocable_v<std::decay_t<Fn>&, std::decay_t<Args>...>
     Handle call_soon(Fn&& fn, Args&&... args) {
+        return call_soon(CallOptions(), std::forward<Fn>(fn), std::forward<Args>(args)...);
+    }
+    template <class Fn>
+        requires std::is_invocable_v<std::decay_t<Fn>&>
+    Handle call_soon(Fn&& fn, CallOptions options) {
+        return call_soon(options, std::forward<Fn>(fn));
+    }
+    template <class Fn, class... Args>
+        requires std::is_invocable_v<std::decay_t<Fn>&, std::decay_t<Args>...>
+    Handle call_soon(CallOptions options, Fn&& fn, Args&&... args) {
         if constexpr (sizeof...(Args) > 0) {
-            return call_soon(detail::bind(std::forward<Fn>(fn), std::forward<Args>(args)...));
+            return call_soon(options,
+                             detail::bind(std::forward<Fn>(fn), std::forward<Args>(args)...));
         } else {
             check_usable();
             auto* node = detail::HandleNodeOf<detail::HandleNode, std::decay_t<Fn>>::make(
-                *this, false, std::forward<Fn>(fn));
+                *this, false, options.context, std::forward<Fn>(fn));
             schedule(*node);
             return Handle(node);
         }
@@ -192,7 +219,18 @@ public:
     template <class Fn, class... Args>
         requires std::is_invocable_v<std::decay_t<Fn>&, std::decay_t<Args>...>
     TimerHandle call_later(Duration delay, Fn&& fn, Args&&... args) {
-        return call_at(detail::after(time(), delay), std::forward<Fn>(fn),
+        return call_at(detail::after(time(), delay), CallOptions(), std::forward<Fn>(fn),
+                       std::forward<Args>(args)...);
+    }
+    template <class Fn>
+        requires std::is_invocable_v<std::decay_t<Fn>&>
+    TimerHandle call_later(Duration delay, Fn&& fn, CallOptions options) {
+        return call_at(detail::after(time(), delay), options, std::forward<Fn>(fn));
+    }
+    template <class Fn, class... Args>
+        requires std::is_invocable_v<std::decay_t<Fn>&, std::decay_t<Args>...>
+    TimerHandle call_later(Duration delay, CallOptions options, Fn&& fn, Args&&... args) {
+        return call_at(detail::after(time(), delay), options, std::forward<Fn>(fn),
                        std::forward<Args>(args)...);
     }
 
@@ -200,12 +238,23 @@ public:
     template <class Fn, class... Args>
         requires std::is_invocable_v<std::decay_t<Fn>&, std::decay_t<Args>...>
     TimerHandle call_at(TimePoint when, Fn&& fn, Args&&... args) {
+        return call_at(when, CallOptions(), std::forward<Fn>(fn), std::forward<Args>(args)...);
+    }
+    template <class Fn>
+        requires std::is_invocable_v<std::decay_t<Fn>&>
+    TimerHandle call_at(TimePoint when, Fn&& fn, CallOptions options) {
+        return call_at(when, options, std::forward<Fn>(fn));
+    }
+    template <class Fn, class... Args>
+        requires std::is_invocable_v<std::decay_t<Fn>&, std::decay_t<Args>...>
+    TimerHandle call_at(TimePoint when, CallOptions options, Fn&& fn, Args&&... args) {
         if constexpr (sizeof...(Args) > 0) {
-            return call_at(when, detail::bind(std::forward<Fn>(fn), std::forward<Args>(args)...));
+            return call_at(when, options,
+                           detail::bind(std::forward<Fn>(fn), std::forward<Args>(args)...));
         } else {
             check_usable();
             auto* node = detail::HandleNodeOf<detail::TimerNode, std::decay_t<Fn>>::make(
-                *this, false, std::forward<Fn>(fn));
+                *this, false, options.context, std::forward<Fn>(fn));
             TimerHandle handle(node);
             arm_handle(*node, when);
             return handle;
@@ -218,12 +267,23 @@ public:
     template <class Fn, class... Args>
         requires std::is_invocable_v<std::decay_t<Fn>&, std::decay_t<Args>...>
     Handle call_soon_threadsafe(Fn&& fn, Args&&... args) {
+        return call_soon_threadsafe(CallOptions(), std::forward<Fn>(fn),
+                                    std::forward<Args>(args)...);
+    }
+    template <class Fn>
+        requires std::is_invocable_v<std::decay_t<Fn>&>
+    Handle call_soon_threadsafe(Fn&& fn, CallOptions options) {
+        return call_soon_threadsafe(options, std::forward<Fn>(fn));
+    }
+    template <class Fn, class... Args>
+        requires std::is_invocable_v<std::decay_t<Fn>&, std::decay_t<Args>...>
+    Handle call_soon_threadsafe(CallOptions options, Fn&& fn, Args&&... args) {
         if constexpr (sizeof...(Args) > 0) {
             return call_soon_threadsafe(
-                detail::bind(std::forward<Fn>(fn), std::forward<Args>(args)...));
+                options, detail::bind(std::forward<Fn>(fn), std::forward<Args>(args)...));
         } else {
             auto* node = detail::HandleNodeOf<detail::HandleNode, std::decay_t<Fn>>::make(
-                *this, true, std::forward<Fn>(fn));
+                *this, true, options.context, std::forward<Fn>(fn));
             Handle handle(node);
             post_handle(*node);
             return handle;
@@ -285,7 +345,8 @@ public:
     /// `handler(EventLoop&, const ExceptionContext&)` gets what nobody else can be given: what
     /// callbacks throw, exceptions of tasks that nobody retrieved. Empty (or nullptr) stands for
     /// default_exception_handler(), which logs.
-    /// A handler may replace itself while it is called.
+    /// A handler may replace itself while it is called. It runs in the context of the task or
+    /// callback that it is told about.
     void set_exception_handler(ExceptionHandler handler);
     [[nodiscard]] const ExceptionHandler& get_exception_handler() const noexcept;
     void call_exception_handler(const ExceptionContext& context);
@@ -360,6 +421,7 @@ private:
     }
     /// To the exception handler of `loop` if it still exists, otherwise to the log.
     static void report(EventLoop* loop, const ExceptionContext& context) noexcept;
+    static detail::ContextSlot* context_of(const ExceptionContext& context) noexcept;
 
     void take_posted() noexcept;
     void check_idle();

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <asyncio/detail/blocks.hpp>
+#include <asyncio/detail/context_slot.hpp>
 #include <asyncio/lowlevel/callback.hpp>
 #include <asyncio/time.hpp>
 
@@ -49,10 +50,13 @@ public:
     static void run_node(Callback& callback);
 
     [[nodiscard]] EventLoop& loop() const noexcept { return *loop_; }
+    /// What the function is called in.
+    [[nodiscard]] ContextSlot& context() noexcept { return context_; }
+    [[nodiscard]] bool running() const noexcept { return running_; }
 
 protected:
-    HandleNode(EventLoop& loop, bool shared) noexcept
-        : Callback(&run_node), loop_(&loop), shared_(shared) {}
+    /// In `context`, or in a copy of the current one.
+    HandleNode(EventLoop& loop, bool shared, const Context* context) noexcept;
     virtual ~HandleNode() = default;
 
     virtual void invoke() = 0;
@@ -64,6 +68,7 @@ private:
     void drop_function() noexcept;
 
     EventLoop* loop_;
+    ContextSlot context_;
     std::atomic<std::uint32_t> references_{2};  // the loop's and the first handle's
     std::atomic<bool> cancelled_{false};
     bool shared_;  // with other threads: counted atomically, allocated from the heap
@@ -103,13 +108,13 @@ class HandleNodeOf final : public Base {
 
 public:
     template <class F>
-    static HandleNodeOf* make(EventLoop& loop, bool shared, F&& fn) {
+    static HandleNodeOf* make(EventLoop& loop, bool shared, const Context* context, F&& fn) {
         // What is allocated here and freed by another thread must not come from this thread's
         // recycled blocks: they would all move over there.
         void* memory =
             shared ? ::operator new(sizeof(HandleNodeOf)) : allocate_block(sizeof(HandleNodeOf));
         try {
-            return ::new (memory) HandleNodeOf(loop, shared, std::forward<F>(fn));
+            return ::new (memory) HandleNodeOf(loop, shared, context, std::forward<F>(fn));
         } catch (...) {
             give_back(memory, shared);
             throw;
@@ -118,8 +123,8 @@ public:
 
 private:
     template <class F>
-    HandleNodeOf(EventLoop& loop, bool shared, F&& fn)
-        : Base(loop, shared), fn_(std::forward<F>(fn)) {}
+    HandleNodeOf(EventLoop& loop, bool shared, const Context* context, F&& fn)
+        : Base(loop, shared, context), fn_(std::forward<F>(fn)) {}
     ~HandleNodeOf() override {}
 
     void invoke() override { static_cast<void>(fn_()); }

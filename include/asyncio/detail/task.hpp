@@ -28,9 +28,12 @@ public:
     int uncancel() const { return task().uncancel(); }
     void set_name(std::string name) const { task().set_name(std::move(name)); }
 
+    /// What the task runs in.
+    [[nodiscard]] Context get_context() const { return task().get_context(); }
+
     template <class Fn>
-    DoneCallbackToken add_done_callback(Fn&& fn) const {
-        return this->template add_callback<AnyTask>(std::forward<Fn>(fn));
+    DoneCallbackToken add_done_callback(Fn&& fn, CallOptions options = {}) const {
+        return this->template add_callback<AnyTask>(std::forward<Fn>(fn), options);
     }
 
     explicit AnyTask(detail::FutureBase& base) noexcept : AnyFuture(base) {}
@@ -61,9 +64,12 @@ public:
     int uncancel() const { return task().uncancel(); }
     void set_name(std::string name) const { task().set_name(std::move(name)); }
 
+    /// What the task runs in: its maker's context as it was then, with what it has set since.
+    [[nodiscard]] Context get_context() const { return task().get_context(); }
+
     template <class Fn>
-    DoneCallbackToken add_done_callback(Fn&& fn) const {
-        return this->template add_callback<Task>(std::forward<Fn>(fn));
+    DoneCallbackToken add_done_callback(Fn&& fn, CallOptions options = {}) const {
+        return this->template add_callback<Task>(std::forward<Fn>(fn), options);
     }
 
     explicit Task(detail::FutureBase& base) noexcept : Future<T>(base) {}
@@ -77,6 +83,9 @@ private:
 /// Keyword arguments of create_task().
 struct TaskOptions {
     std::string_view name = {};  ///< "Task-N" if empty
+    /// What the task runs in: what it sets is seen there. By default a copy of the current context,
+    /// made when the task is.
+    const Context* context = nullptr;
     /// true: the task's first step runs at once, before create_task() returns; false: in the next
     /// turn; by default as the loop's task factory has it, which is the next turn if there is none.
     std::optional<bool> eager_start = std::nullopt;
@@ -105,12 +114,12 @@ private:
 
     template <class T>
     static AnyTask make_untyped(EventLoop& loop, detail::PromiseBase*& root,
-                                std::string_view name) {
-        return AnyTask(*detail::TaskImpl<T>::make_untyped(loop, root, name));
+                                std::string_view name, const Context* context) {
+        return AnyTask(*detail::TaskImpl<T>::make_untyped(loop, root, name, context));
     }
 
     detail::PromiseBase* root_;
-    AnyTask (*make_)(EventLoop&, detail::PromiseBase*&, std::string_view);
+    AnyTask (*make_)(EventLoop&, detail::PromiseBase*&, std::string_view, const Context*);
     AnyTask task_;
 };
 
@@ -122,7 +131,8 @@ private:
 /// never sees the loop; its callbacks are scheduled all the same. Each task that is started eagerly
 /// by another needs stack, as a function that is called by another does.
 ///
-/// Errors: RuntimeError("cannot reuse already awaited coroutine") the second time;
+/// Errors: RuntimeError("cannot reuse already awaited coroutine") the second time, or if it is to
+///         start eagerly in a context that is entered already;
 ///         KeyboardInterrupt and SystemExit leave the first step.
 AnyTask make_task(EventLoop& loop, AnyCoroutine& coroutine, TaskOptions options);
 
@@ -155,7 +165,8 @@ Task<T> start_task(EventLoop& loop, Coroutine<T>&& coroutine, const TaskOptions&
         return start_special_task(loop, std::move(coroutine), options);
     }
     // The first reference is the loop's, until the task is done.
-    return Task<T>(*TaskImpl<T>::make(loop, std::move(coroutine), options.name));
+    return Task<T>(
+        *TaskImpl<T>::make(loop, std::move(coroutine), options.name, options.context));
 }
 
 template <class A>
