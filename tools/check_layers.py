@@ -34,7 +34,7 @@ LAYERS = [
     detail/queue_base detail/queue_storage detail/semaphore""",
     # 4 input and output
     """sockets transports protocols ssl subprocess signals files threads processes
-    detail/socket_operations detail/work addresses endpoints getaddrinfo loop_io""",
+    detail/concurrent_future detail/socket_operations detail/work addresses endpoints getaddrinfo loop_io""",
     # 5 programs
     """runners streams servers detail/server_ref detail/start_server detail/stream_drain
     detail/stream_handle detail/stream_read detail/wait_closed open_connection socket_connection

@@ -1,10 +1,11 @@
-// threads.hpp - work in other threads: to_thread, ThreadPoolExecutor, EventLoop::run_in_executor.
+// threads.hpp - work in other threads: to_thread, ThreadPoolExecutor, EventLoop::run_in_executor;
+// and work of other threads in a loop: run_coroutine_threadsafe, wrap_future, ConcurrentFuture.
 //
-// Mirrors asyncio.threads and concurrent.futures.ThreadPoolExecutor; differences:
-// docs/parity.md#threads.
+// Mirrors asyncio.threads and concurrent.futures; differences: docs/parity.md#threads.
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <asyncio/detail/concurrent_future.hpp>
 #include <asyncio/detail/work.hpp>
 #include <asyncio/futures.hpp>
 #include <asyncio/lowlevel/executor.hpp>
