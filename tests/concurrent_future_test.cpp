@@ -369,6 +369,7 @@ TEST(WrapFuture, may_outlive_its_loop) {
     const LoopThread thread;
     Waiting waiting;
     auto concurrent = run_coroutine_threadsafe(waiting.wait(), thread.loop());
+    waiting.begun.get_future().wait();
     Future<> wrapped;
     const Logged logged;
     {
