@@ -89,6 +89,14 @@ PromiseBase* TaskBase::leaf() const noexcept {
     return thread_state.task == this ? thread_state.leaf : leaf_;
 }
 
+PromiseBase* TaskBase::root() const noexcept {
+    PromiseBase* frame = done() ? nullptr : leaf();
+    while (frame != nullptr && frame->parent() != nullptr) {
+        frame = frame->parent();
+    }
+    return frame;
+}
+
 // ----------------------------------------------------------------------------------- running
 
 void TaskBase::run_start(Callback& callback) {

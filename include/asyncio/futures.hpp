@@ -295,6 +295,14 @@ struct ExceptionContext {
     Handle handle;     ///< of the callback that threw
 };
 
+/// Tells the call graph that `waiter` waits for `future`, where it cannot see that itself: for
+/// authors of something like gather(). Every await, and whatever the library has, is seen without.
+/// `future` keeps `waiter` until that is taken back, or it goes itself. Nothing if either is empty.
+/// (Python 3.14)
+void future_add_to_awaited_by(const AnyFuture& future, const AnyFuture& waiter);
+/// Takes that back.
+void future_discard_from_awaited_by(const AnyFuture& future, const AnyFuture& waiter);
+
 /// Is it a future or a task?
 template <class T>
 [[nodiscard]] constexpr bool isfuture(const T&) noexcept {

@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace asyncio {
 
@@ -106,6 +107,11 @@ public:
     DoneCallbackToken add_done_node(DoneNode& node);
     std::size_t remove_done_node(DoneCallbackToken token) noexcept;
 
+    // Who waits for it without being in callbacks().
+    void add_awaited_by(FutureBase& waiter);
+    void discard_awaited_by(FutureBase& waiter) noexcept;
+    [[nodiscard]] const std::vector<FutureBase*>& awaited_by() const noexcept;
+
     // What makes a plain future done; the result goes to outcome() before.
     void finish();
     void fail(std::exception_ptr error);
@@ -121,6 +127,7 @@ protected:
     struct Rare : ContextSlot {
         std::optional<std::string> name;
         std::optional<std::string> cancel_message;
+        std::vector<FutureBase*> awaited_by;  // for the call graph; retained
     };
 
     FutureBase(EventLoop& loop, Kind kind, std::unique_ptr<Rare> rare = nullptr) noexcept

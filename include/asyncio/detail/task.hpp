@@ -6,6 +6,7 @@
 #include <asyncio/detail/task_base.hpp>
 #include <asyncio/futures.hpp>
 
+#include <coroutine>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +15,15 @@
 #include <vector>
 
 namespace asyncio {
+
+namespace detail {
+
+[[nodiscard]] inline std::coroutine_handle<> coroutine_of(const TaskBase& task) noexcept {
+    PromiseBase* const root = task.root();
+    return root != nullptr ? std::coroutine_handle<PromiseBase>::from_promise(*root) : nullptr;
+}
+
+}  // namespace detail
 
 /// Any task, without the type of its result; see AnyFuture.
 class AnyTask : public AnyFuture {
@@ -28,6 +38,10 @@ public:
     int uncancel() const { return task().uncancel(); }
     void set_name(std::string name) const { task().set_name(std::move(name)); }
 
+    /// See Task.
+    [[nodiscard]] std::coroutine_handle<> get_coro() const {
+        return detail::coroutine_of(task());
+    }
     /// What the task runs in.
     [[nodiscard]] Context get_context() const { return task().get_context(); }
 
@@ -64,6 +78,11 @@ public:
     int uncancel() const { return task().uncancel(); }
     void set_name(std::string name) const { task().set_name(std::move(name)); }
 
+    /// The coroutine that it drives, to tell it from others: only the task may resume it. Null when
+    /// the task is done, for the frame is gone then.
+    [[nodiscard]] std::coroutine_handle<> get_coro() const {
+        return detail::coroutine_of(task());
+    }
     /// What the task runs in: its maker's context as it was then, with what it has set since.
     [[nodiscard]] Context get_context() const { return task().get_context(); }
 

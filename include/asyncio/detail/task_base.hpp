@@ -39,6 +39,9 @@ public:
     [[nodiscard]] ContextSlot& context() noexcept { return context_slot(); }
     [[nodiscard]] Context get_context() { return Context(context().cell(held_up_)); }
 
+    /// Its own coroutine, which awaits the others; null when it is done.
+    [[nodiscard]] PromiseBase* root() const noexcept;
+
     // ---- for awaiters, of the running task
 
     /// The task waits in `waiter` until it is woken. Its callback goes to whatever list will be
