@@ -204,7 +204,8 @@ void EventLoop::run_forever() {
             loop.stopping_ = false;
         }
     } running{*this};
-    if (detail::ContextSlot* const entered = std::exchange(detail::context_state.entered, nullptr)) {
+    if (detail::ContextSlot* const entered =
+            std::exchange(detail::context_state.entered, nullptr)) {
         detail::context_state.outside = entered;  // run() was called in it; tasks have their own
     }
     running_ = true;

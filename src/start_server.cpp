@@ -103,9 +103,8 @@ void ServedConnection::serve() {
         StreamReader reader(*this);
         StreamWriter writer(*this);
         // Each in a copy of its own.
-        watch(server_.context().copy().run([&] {
-            return server_.start()(*loop(), std::move(reader), std::move(writer));
-        }));
+        watch(server_.context().copy().run(
+            [&] { return server_.start()(*loop(), std::move(reader), std::move(writer)); }));
     } catch (...) {
         const std::exception_ptr error = std::current_exception();
         close();

@@ -132,7 +132,11 @@ TEST(RunCoroutineThreadsafe, passes_an_exception_on) {
 
     auto future = run_coroutine_threadsafe(fail(), thread.loop());
 
-    EXPECT_EQ(thrown_by([&] { future.result(); return 0; }), "RuntimeError('bad')");
+    EXPECT_EQ(thrown_by([&] {
+                  future.result();
+                  return 0;
+              }),
+              "RuntimeError('bad')");
     EXPECT_EQ(describe(future.exception()), "RuntimeError('bad')");
 }
 
@@ -192,7 +196,10 @@ TEST(RunCoroutineThreadsafe, does_not_wait_for_a_loop_that_was_closed) {
         thread.end();
     });
 
-    EXPECT_EQ(thrown_by([&] { future.result(20s); return 0; }),
+    EXPECT_EQ(thrown_by([&] {
+                  future.result(20s);
+                  return 0;
+              }),
               "RuntimeError('Event loop is closed')");
 
     closer.join();
@@ -214,7 +221,8 @@ TEST(RunCoroutineThreadsafe, that_never_begins_is_done_when_the_loop_is_closed) 
     EXPECT_EQ(trace, Trace{"RuntimeError('Event loop is closed')"});
 }
 
-TEST(RunCoroutineThreadsafe, that_was_begun_is_done_when_the_loop_is_closed_although_its_task_is_held) {
+TEST(RunCoroutineThreadsafe,
+     that_was_begun_is_done_when_the_loop_is_closed_although_its_task_is_held) {
     ConcurrentFuture<> future;
     AnyTask held;
     {
@@ -229,7 +237,10 @@ TEST(RunCoroutineThreadsafe, that_was_begun_is_done_when_the_loop_is_closed_alth
         loop.run_until_complete(sleep(0));
         EXPECT_TRUE(held);
     }
-    EXPECT_EQ(thrown_by([&] { future.result(); return 0; }),
+    EXPECT_EQ(thrown_by([&] {
+                  future.result();
+                  return 0;
+              }),
               "RuntimeError('Event loop is closed')");
 }
 

@@ -198,9 +198,9 @@ TEST(Context, runs_a_function_with_arguments_and_returns_what_it_returns) {
     const Context context;
     int given = 1;
 
-    EXPECT_EQ(context.run([](int a, const std::string& b) { return b + std::to_string(a); }, 1,
-                          "x"),
-              "x1");
+    EXPECT_EQ(
+        context.run([](int a, const std::string& b) { return b + std::to_string(a); }, 1, "x"),
+        "x1");
     int& reference = context.run([](int& value) -> int& { return value; }, given);
     EXPECT_EQ(&reference, &given);
     EXPECT_EQ(*context.run([](auto value) { return value; }, std::make_unique<int>(4)), 4);
@@ -214,7 +214,11 @@ TEST(Context, lets_what_the_function_throws_pass_and_is_left_then) {
         throw RuntimeError("bad");
     };
 
-    EXPECT_EQ(thrown_by([&] { context.run(fail); return 0; }), "RuntimeError('bad')");
+    EXPECT_EQ(thrown_by([&] {
+                  context.run(fail);
+                  return 0;
+              }),
+              "RuntimeError('bad')");
     EXPECT_EQ(variable.get(0), 0);
     EXPECT_EQ(context[variable], 1);
     EXPECT_EQ(context.run([] { return 2; }), 2);

@@ -258,8 +258,8 @@ public:
     template <class U = T>
         requires std::is_constructible_v<T, U>
     Token<T> set(U&& value) const {
-        return Token<T>(*this, detail::ContextBoxRef(
-                                   new detail::ContextBoxOf<T>(std::forward<U>(value))));
+        return Token<T>(*this,
+                        detail::ContextBoxRef(new detail::ContextBoxOf<T>(std::forward<U>(value))));
     }
 
     /// Takes a set() back, and what came after it. RuntimeError if the token was used before,

@@ -165,8 +165,8 @@ private:
 
 }  // namespace detail
 
-/// A result that a loop computes, for other threads: what run_coroutine_threadsafe() gives. A shared
-/// handle; empty by default. Mirrors concurrent.futures.Future.
+/// A result that a loop computes, for other threads: what run_coroutine_threadsafe() gives. A
+/// shared handle; empty by default. Mirrors concurrent.futures.Future.
 ///
 /// Once its loop is closed it is done: with RuntimeError("Event loop is closed") if the coroutine
 /// was not. So nobody waits for ever.
@@ -210,10 +210,8 @@ public:
     template <class Fn>
         requires std::is_invocable_v<std::decay_t<Fn>&, ConcurrentFuture>
     void add_done_callback(Fn&& fn) const {
-        state().add_done_callback(
-            [fn = std::decay_t<Fn>(std::forward<Fn>(fn)), self = *this]() mutable {
-                static_cast<void>(fn(self));
-            });
+        state().add_done_callback([fn = std::decay_t<Fn>(std::forward<Fn>(fn)),
+                                   self = *this]() mutable { static_cast<void>(fn(self)); });
     }
 
 private:

@@ -39,9 +39,7 @@ public:
     void set_name(std::string name) const { task().set_name(std::move(name)); }
 
     /// See Task.
-    [[nodiscard]] std::coroutine_handle<> get_coro() const {
-        return detail::coroutine_of(task());
-    }
+    [[nodiscard]] std::coroutine_handle<> get_coro() const { return detail::coroutine_of(task()); }
     /// What the task runs in.
     [[nodiscard]] Context get_context() const { return task().get_context(); }
 
@@ -80,9 +78,7 @@ public:
 
     /// The coroutine that it drives, to tell it from others: only the task may resume it. Null when
     /// the task is done, for the frame is gone then.
-    [[nodiscard]] std::coroutine_handle<> get_coro() const {
-        return detail::coroutine_of(task());
-    }
+    [[nodiscard]] std::coroutine_handle<> get_coro() const { return detail::coroutine_of(task()); }
     /// What the task runs in: its maker's context as it was then, with what it has set since.
     [[nodiscard]] Context get_context() const { return task().get_context(); }
 
@@ -132,8 +128,8 @@ private:
     friend AnyTask make_task(EventLoop& loop, AnyCoroutine& coroutine, TaskOptions options);
 
     template <class T>
-    static AnyTask make_untyped(EventLoop& loop, detail::PromiseBase*& root,
-                                std::string_view name, const Context* context) {
+    static AnyTask make_untyped(EventLoop& loop, detail::PromiseBase*& root, std::string_view name,
+                                const Context* context) {
         return AnyTask(*detail::TaskImpl<T>::make_untyped(loop, root, name, context));
     }
 
@@ -184,8 +180,7 @@ Task<T> start_task(EventLoop& loop, Coroutine<T>&& coroutine, const TaskOptions&
         return start_special_task(loop, std::move(coroutine), options);
     }
     // The first reference is the loop's, until the task is done.
-    return Task<T>(
-        *TaskImpl<T>::make(loop, std::move(coroutine), options.name, options.context));
+    return Task<T>(*TaskImpl<T>::make(loop, std::move(coroutine), options.name, options.context));
 }
 
 template <class A>
