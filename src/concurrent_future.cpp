@@ -123,7 +123,7 @@ bool ConcurrentState::cancel(const std::shared_ptr<ConcurrentState>& self) {
         const std::lock_guard lock(self->shared_->mutex);
         EventLoop* const loop = self->shared_->loop;
         if (loop == nullptr) {
-            return false;
+            return self->shared_->cancelled;
         }
         // The loop exists as long as this is not done and the mutex is held: before it closes it
         // makes this done.
