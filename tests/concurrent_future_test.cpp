@@ -53,6 +53,7 @@ public:
               EventLoop loop;
               loop.call_soon([&] { running_.set_value(&loop); });
               loop.run_forever();
+              told_.get_future().wait();  // whoever stops the loop may be in a call of it still
               if (cancels_) {
                   for (const AnyTask& task : all_tasks(loop)) {
                       task.cancel();
@@ -71,6 +72,7 @@ public:
     void end() {
         if (thread_.joinable()) {
             loop_->call_soon_threadsafe([this] { loop_->stop(); });
+            told_.set_value();
             thread_.join();
         }
     }
@@ -81,6 +83,7 @@ public:
 
 private:
     std::promise<EventLoop*> running_;
+    std::promise<void> told_;
     std::atomic<bool> cancels_{false};
     EventLoop* loop_ = nullptr;
     std::thread thread_;
