@@ -187,8 +187,9 @@ void EventLoop::check_runnable() const {
 // A turn asks the kernel only when nothing is ready, or about every millisecond: asking costs
 // fifty times a switch between tasks. How many callbacks make a millisecond is measured between
 // two polls, so that slow callbacks are counted as what they are.
-template <class Run>
-inline void EventLoop::run_once(Run run) {
+// `begin` is called when all is ready that the turn will run.
+template <class Run, class Begin>
+inline void EventLoop::run_once(Run run, Begin begin) {
     if (!inbox_.empty()) [[unlikely]] {
         inbox_.take(ready_);
     }
@@ -198,6 +199,7 @@ inline void EventLoop::run_once(Run run) {
     if (ready_.empty() || callbacks_since_poll_ >= callbacks_per_poll_) [[unlikely]] {
         poll();
     }
+    begin();
     // Only what is ready now: callbacks scheduled by these run in the next turn, so that I/O and
     // timers get their chance between two generations.
     turn_.splice_back(ready_);
@@ -222,6 +224,9 @@ void EventLoop::run_forever() {
             detail::context_state = context;
             loop.running_ = false;
             loop.stopping_ = false;
+            if (loop.instrumented_) {
+                loop.tell_run(false);
+            }
             loop.choose_checks();
         }
     } running{*this};
@@ -231,23 +236,37 @@ void EventLoop::run_forever() {
     }
     running_ = true;
     detail::thread_state.loop = this;
+    if (instrumented_) {
+        tell_run(true);
+    }
     do {
         choose_checks();
         leaving_ = stopping_;
-        debug_ ? run_watched_turns() : run_turns();
+        if (instrumented_) {
+            run_instrumented_turns();
+        } else {
+            debug_ ? run_watched_turns() : run_turns();
+        }
     } while (!stopping_);
 }
 
-// Debug mode has turns of its own, so that no other pays for it.
+// Debug mode and instruments have turns of their own, so that no other pays for them.
 void EventLoop::run_turns() {
     do {
-        run_once([](Callback& callback) { callback.run(); });
+        run_once([](Callback& callback) { callback.run(); }, [] {});
     } while (!leaving_);
 }
 
 void EventLoop::run_watched_turns() {
     do {
-        run_once([this](Callback& callback) { run_watched(callback); });
+        run_once([this](Callback& callback) { run_watched(callback); }, [] {});
+    } while (!leaving_);
+}
+
+void EventLoop::run_instrumented_turns() {
+    do {
+        run_once([this](Callback& callback) { run_instrumented(callback); },
+                 [this] { begin_instrumented_turn(); });
     } while (!leaving_);
 }
 
@@ -275,7 +294,13 @@ void EventLoop::poll() {
             deadline = TimePoint::min();
         }
     }
+    if (instrumented_) [[unlikely]] {
+        tell_io_wait(true, deadline);
+    }
     proactor_->poll(pending_, ready_, deadline);
+    if (instrumented_) [[unlikely]] {
+        tell_io_wait(false, deadline);
+    }
     if (may_block) {
         asleep_.store(false, std::memory_order_relaxed);
         if (!inbox_.empty()) {
@@ -290,6 +315,7 @@ void EventLoop::poll() {
             std::clamp<std::int64_t>(interval / each, 1, most_callbacks));
     }
     last_poll_ = now_;
+    callbacks_before_poll_ += callbacks_since_poll_;
     callbacks_since_poll_ = 0;
     move_due_timers();
 }

@@ -113,33 +113,51 @@ void TaskBase::run_start(Callback& callback) {
     task.complete(*std::exchange(task.leaf_, nullptr));
 }
 
+void TaskBase::run_begin(Callback& callback) {
+    static_cast<TaskBase&>(callback).set_function(&run_step);
+    run_step(callback);
+}
+
 void TaskBase::run_timer(Callback& callback) {
     auto& task = static_cast<TaskBase&>(callback);
     task.expect_nothing();
     task.wake();
 }
 
+[[gnu::always_inline]] inline void TaskBase::resume_leaf() {
+    PromiseBase* const leaf = leaf_;
+    thread_state.task = this;
+    thread_state.leaf = leaf;
+    leaf->resume();
+    if (thread_state.leaf != leaf_) {
+        go_on();
+        return;
+    }
+    thread_state.task = nullptr;
+    if (must_cancel_ && waiter_ != nullptr) [[unlikely]] {
+        cancel_new_wait();
+    }
+}
+
 void TaskBase::run_step(Callback& callback) {
     auto& task = static_cast<TaskBase&>(callback);
     task.waiter_ = nullptr;
     if (task.must_cancel_) [[unlikely]] {
-        // A wait that was aborted already delivers its own, earlier error: requests are not added
-        // up.
-        task.must_cancel_ = false;
-        task.interrupted_ = true;
+        task.begin_cancelled();
     }
-    PromiseBase* const leaf = task.leaf_;
-    thread_state.task = &task;
-    thread_state.leaf = leaf;
-    leaf->resume();
-    if (thread_state.leaf != task.leaf_) {
-        task.go_on();
-        return;
+    task.resume_leaf();
+}
+
+// What it waited for was asked to end by a cancel scope, or had ended: the next wait will be, too.
+void TaskBase::run_scope_step(Callback& callback) {
+    auto& task = static_cast<TaskBase&>(callback);
+    task.expect_nothing();
+    task.waiter_ = nullptr;
+    if (task.must_cancel_) {
+        task.begin_cancelled();
     }
-    thread_state.task = nullptr;
-    if (task.must_cancel_ && task.waiter_ != nullptr) [[unlikely]] {
-        task.cancel_new_wait();
-    }
+    task.cancel_again();
+    task.resume_leaf();
 }
 
 // Whoever runs, a callback or a step of another task, goes on afterwards as if nothing had been.
@@ -163,6 +181,10 @@ void TaskBase::start_eagerly() {
     }
     static_cast<Callback&>(*this).unlink();
     set_function(&run_step);
+    if (loop().instrumented_) [[unlikely]] {
+        loop().run_eagerly_instrumented(*this);
+        return;
+    }
     run_step(*this);
 }
 
@@ -262,6 +284,7 @@ bool TaskBase::cancel(CancelMessage message) {
         if (task->cancel_requests_ < most_requests) {
             task->cancel_requests_ = task->cancel_requests_ + 1;
         }
+        task->by_scope_ = false;
         ++steps;
         if ((steps & (steps - 1)) == 0) {
             mark = task;
@@ -274,6 +297,7 @@ bool TaskBase::cancel(CancelMessage message) {
 // To the wait, if there is one that can be aborted; otherwise it is thrown at the next step.
 // Returns the task that is to be cancelled in its place, if it awaits one.
 TaskBase* TaskBase::deliver_cancel(CancelMessage message) {
+    interrupted_by_scope_ = by_scope_;
     if (waiter_ != nullptr) {
         FutureBase* const awaited = waiter_->awaited();
         if (awaited != nullptr && awaited->kind() == Kind::task) {
@@ -303,6 +327,9 @@ void TaskBase::cancel_new_wait() {
     if (TaskBase* const inner = deliver_cancel(message)) {
         inner->cancel(message);
     }
+    if (in_cancelled_scope()) {
+        expect_scope();
+    }
 }
 
 int TaskBase::uncancel() noexcept {
@@ -311,6 +338,7 @@ int TaskBase::uncancel() noexcept {
         if (cancel_requests_ == 0) {
             must_cancel_ = false;
             forget_cancelled();
+            cancel_again();
         }
     }
     return cancelling();

@@ -24,13 +24,13 @@ LAYERS = [
     """events lowlevel/callback lowlevel/executor lowlevel/inbox lowlevel/loop_resource
     lowlevel/operation lowlevel/proactor detail/handle debug_state timer_heap""",
     # 2 tasks
-    """coroutines generators futures result tasks timeouts with lowlevel/waiter
+    """cancel_scope coroutines generators futures result tasks timeouts with lowlevel/waiter
     detail/as_completed detail/error_or detail/future_base detail/gather detail/generator_base
-    detail/outcome detail/shield detail/sleep detail/task detail/task_base detail/wait
-    debug exception_handler repr task_factory""",
+    detail/outcome detail/scope detail/shield detail/sleep detail/task detail/task_base detail/wait
+    lowlevel/checkpoint debug exception_handler repr task_factory""",
     # 3 coordination
-    """taskgroups locks queues graph
-    detail/acquire detail/event detail/lock detail/place detail/primitive detail/queue_awaiters
+    """channels lowlevel/instrument taskgroups locks queues graph
+    detail/acquire detail/channel detail/event detail/lock detail/place detail/primitive detail/queue_awaiters
     detail/queue_base detail/queue_storage detail/semaphore""",
     # 4 input and output
     """sockets transports protocols ssl subprocess signals files threads processes

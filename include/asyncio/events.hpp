@@ -43,8 +43,11 @@ class Task;
 struct TaskOptions;
 
 namespace lowlevel {
+class Instrument;
 class TimerHeap;
-}
+void add_instrument(EventLoop& loop, Instrument& instrument);
+void remove_instrument(EventLoop& loop, Instrument& instrument);
+}  // namespace lowlevel
 
 namespace detail {
 
@@ -54,6 +57,7 @@ class FutureBase;
 class GeneratorBase;
 class PromiseBase;
 class Work;
+class Instruments;
 class Interrupt;
 struct DebugState;
 struct LoopGate;
@@ -61,6 +65,10 @@ struct AllTasks {};  // tags of the loop's lists
 struct AllDependents {};
 struct AllWork {};
 struct AsyncGens {};
+
+struct DeleteInstruments {
+    void operator()(Instruments* instruments) const noexcept;
+};
 
 /// What runs in this thread at this moment.
 struct ThreadState {
@@ -349,6 +357,11 @@ public:
     /// at the same address.
     [[nodiscard]] std::uint64_t serial() const noexcept { return serial_; }
 
+    /// How many callbacks have run in the turns before this one.
+    [[nodiscard]] std::uint64_t callbacks_run() const noexcept {
+        return callbacks_before_poll_ + callbacks_since_poll_;
+    }
+
     /// What is told when the loop closes: a few, one of each module that has something open. Added
     /// to while the loop is not closed.
     [[nodiscard]] lowlevel::LoopResourceList& resources() noexcept { return resources_; }
@@ -370,6 +383,9 @@ private:
     friend class detail::GeneratorBase;
     friend class detail::Work;
     friend class detail::Interrupt;
+    friend class detail::Instruments;
+    friend void lowlevel::add_instrument(EventLoop& loop, lowlevel::Instrument& instrument);
+    friend void lowlevel::remove_instrument(EventLoop& loop, lowlevel::Instrument& instrument);
     friend struct detail::LoopGate;
 
     /// Throws RuntimeError if the loop is closed, or one runs in this thread.
@@ -403,13 +419,22 @@ private:
     [[nodiscard]] static std::string format(const ExceptionContext& context);
     void choose_checks() noexcept;
     void arm_handle(detail::TimerNode& node, TimePoint when);
-    template <class Run>
-    [[gnu::always_inline]] void run_once(Run run);
+    template <class Run, class Begin>
+    [[gnu::always_inline]] void run_once(Run run, Begin begin);
     [[gnu::noinline]] void run_turns();
     [[gnu::noinline]] void run_watched_turns();
+    [[gnu::noinline]] void run_instrumented_turns();
     void run_watched(lowlevel::Callback& callback);
     void move_due_timers() noexcept;
     void poll();
+    // With instruments: src/instrument.cpp.
+    void set_instrumented(bool on) noexcept;
+    void tell_run(bool begins) noexcept;
+    void tell_io_wait(bool begins, TimePoint deadline) noexcept;
+    void begin_instrumented_turn();
+    void run_instrumented(lowlevel::Callback& callback);
+    void run_eagerly_instrumented(detail::TaskBase& task);
+
     void post_handle(detail::HandleNode& node);
     void report_callback_error(detail::HandleNode& node, std::exception_ptr error);
     void drop_pending_tasks() noexcept;
@@ -429,10 +454,12 @@ private:
     TimePoint last_poll_{};
     std::uint32_t callbacks_since_poll_ = 0;
     std::uint32_t callbacks_per_poll_ = 1;
+    std::uint64_t callbacks_before_poll_ = 0;
     std::shared_ptr<const TaskFactory> task_factory_;  // shared with a call under way
     bool running_ = false;
     bool stopping_ = false;
     bool leaving_ = false;  // the turns of run_forever(), to stop or to go on in another mode
+    bool instrumented_ = false;
     bool closed_ = false;
     bool closing_ = false;  // in close(): what is scheduled now is dropped at its end
     bool debug_ = false;
@@ -449,6 +476,7 @@ private:
     std::shared_ptr<detail::LoopGate> gate_;                              // the way back from there
     lowlevel::List<detail::GeneratorBase, detail::AsyncGens> asyncgens_;  // begun, not at the end
     lowlevel::LoopResourceList resources_;
+    std::unique_ptr<detail::Instruments, detail::DeleteInstruments> instruments_;
     std::shared_ptr<Executor> default_executor_;
     std::shared_ptr<Executor> resolver_executor_;
     bool default_executor_shut_down_ = false;

@@ -32,6 +32,8 @@ private:
 
 namespace detail {
 
+struct ScopeLink;
+
 /// The message of a cancellation, where there is one.
 using CancelMessage = std::optional<std::string_view>;
 
@@ -146,6 +148,8 @@ protected:
         std::optional<std::string> cancel_message;
         std::unique_ptr<SourceNotes> notes;
         std::vector<FutureBase*> awaited_by;  // for the call graph; retained
+        ScopeLink* scope = nullptr;  // of a task: the innermost cancel scope that it is in
+        int scope_requests = 0;      // of those in cancelling(), how many are of scopes
     };
 
     FutureBase(EventLoop& loop, Kind kind, std::unique_ptr<Rare> rare = nullptr) noexcept
@@ -190,11 +194,13 @@ private:
 
 protected:
     // Of tasks; here because there is room.
-    bool must_cancel_ : 1 = false;  // throw CancelledError at the next step
-    bool interrupted_ : 1 = false;  // this step throws CancelledError
-    bool quiet_ : 1 = false;        // nothing is reported if it is destroyed while pending
-    bool held_up_ : 1 = false;      // in a step of its own, by one that was started eagerly in it
-    [[maybe_unused]] std::uint8_t unused_ : 6 = 0;  // so that all is written at once, none kept
+    bool must_cancel_ : 1 = false;           // throw CancelledError at the next step
+    bool interrupted_ : 1 = false;           // this step throws CancelledError
+    bool quiet_ : 1 = false;                 // nothing is reported if it is destroyed while pending
+    bool held_up_ : 1 = false;               // by one that was started eagerly in a step of it
+    bool by_scope_ : 1 = false;              // must_cancel_ is set for a cancel scope only
+    bool interrupted_by_scope_ : 1 = false;  // and so is interrupted_
+    [[maybe_unused]] std::uint8_t unused_ : 4 = 0;  // so that all is written at once, none kept
     std::uint16_t block_size_ = 0;  // of frame and control block; 0 if it is larger than that
 
 private:

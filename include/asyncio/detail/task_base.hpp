@@ -71,6 +71,7 @@ public:
     /// CancelledError is thrown at the next await instead.
     void postpone_interrupt() noexcept {
         interrupted_ = false;
+        by_scope_ = interrupted_by_scope_ && (by_scope_ || !must_cancel_);
         must_cancel_ = true;
     }
     void forget_interrupt() noexcept { interrupted_ = false; }
@@ -82,14 +83,41 @@ public:
 
     /// Before its first step: the body will run even if the task is cancelled until then, and finds
     /// itself interrupted.
-    void begin_in_any_case() noexcept { set_function(&run_step); }
+    void begin_in_any_case() noexcept { set_function(&run_begin); }
 
     [[nodiscard]] PromiseBase* leaf() const noexcept;
     [[nodiscard]] lowlevel::Waiter* waiter() const noexcept { return waiter_; }
     [[nodiscard]] static bool is_task(const Callback& callback) noexcept {
         return callback.function() == &run_step || callback.function() == &run_start ||
-               callback.function() == &run_timer;
+               callback.function() == &run_timer || callback.function() == &run_scope_step ||
+               callback.function() == &run_begin;
     }
+    /// Is it one that has not begun?
+    [[nodiscard]] static bool is_new(const Callback& callback) noexcept {
+        return callback.function() == &run_start || callback.function() == &run_begin;
+    }
+    /// Is it one that goes on?
+    [[nodiscard]] static bool is_step(const Callback& callback) noexcept {
+        return callback.function() == &run_step || callback.function() == &run_scope_step;
+    }
+
+    // ---- for cancel scopes: src/cancel_scope.cpp
+
+    /// The innermost one that the task is in; null outside of them.
+    [[nodiscard]] ScopeLink* scope() const noexcept;
+    void enter_scope(ScopeLink& link);
+    void leave_scope(ScopeLink& link) noexcept;
+    /// One of them was cancelled, or shields now, or does no more.
+    void scopes_changed() noexcept;
+    /// Is it in a scope that is cancelled, as far as it can see?
+    [[nodiscard]] bool in_cancelled_scope() const noexcept;
+    /// How many requests of cancelling() are of nobody's scope.
+    [[nodiscard]] int requests_of_others() const noexcept;
+    /// Will the next await throw a CancelledError because of somebody else?
+    [[nodiscard]] bool cancel_pending() const noexcept { return must_cancel_ && !by_scope_; }
+    void forget_cancel() noexcept { must_cancel_ = false; }
+    /// Will the next await throw it, because of whomever?
+    [[nodiscard]] bool must_cancel() const noexcept { return must_cancel_; }
 
     /// Runs the first step of a task that was just made, inside of whatever runs.
     void start_eagerly();
@@ -116,8 +144,16 @@ protected:
 
 private:
     static void run_start(Callback& callback);
+    static void run_begin(Callback& callback);
     static void run_step(Callback& callback);
     static void run_timer(Callback& callback);
+    static void run_scope_step(Callback& callback);
+    void resume_leaf();
+    [[gnu::cold, gnu::noinline]] void begin_cancelled() noexcept;
+    void cancel_by_scope() noexcept;
+    void cancel_again() noexcept;
+    void expect_scope() noexcept;
+    void count_scope(int change) noexcept;
     [[gnu::noinline]] void go_on();
     void set_held_up(bool held_up) noexcept;
     void complete(PromiseBase& root);
