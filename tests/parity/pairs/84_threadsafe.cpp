@@ -9,7 +9,7 @@ Coroutine<> wait_(std::promise<void>& begun, bool say) {
   try { co_await sleep(3600); } catch (const CancelledError&) { if (say) print("task", err()); throw; }
 }
 void in_thread(EventLoop* loop) {
-  auto f = run_coroutine_threadsafe(twice(2), *loop); print(f.result(), f.done(), f.cancelled(), f.exception(), f.cancel());
+  auto f = run_coroutine_threadsafe(twice(2), *loop); int four = f.result(); print(four, f.done(), f.cancelled(), f.exception(), f.cancel());
   f.add_done_callback([](auto f) { print("at once", f.result()); });
   auto g = run_coroutine_threadsafe(fail(), *loop); print(g.exception());
   try { g.result(); } catch (const RuntimeError&) { print("raised", err()); }
