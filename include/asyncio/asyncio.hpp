@@ -6,6 +6,7 @@
 
 #include <asyncio/cancel_scope.hpp>
 #include <asyncio/channels.hpp>
+#include <asyncio/contextvars.hpp>
 #include <asyncio/coroutines.hpp>
 #include <asyncio/events.hpp>
 #include <asyncio/exceptions.hpp>
