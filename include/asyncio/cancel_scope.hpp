@@ -160,10 +160,9 @@ template <class Body>
 auto move_on_coroutine(CancelScope scope, Body body)
     -> Coroutine<IfNotCancelled<BodyResult<CancelScope, Body>>> {
     using T = BodyResult<CancelScope, Body>;
-    scope.enter();
-    EnteredOf<CancelScope> entered(scope);
-    Result<T> result = co_await as_result(run_body<CancelScope>(body, entered));
-    if (scope.exit(result.error())) {
+    Coroutine<T> work = with(scope, std::move(body));
+    Result<T> result = co_await as_result(std::move(work));
+    if (scope.cancelled_caught()) {
         co_return IfNotCancelled<T>{};
     }
     if constexpr (std::is_void_v<T>) {
