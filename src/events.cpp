@@ -5,9 +5,11 @@
 
 #include <asyncio/detail/config.hpp>
 
+#include "debug_state.hpp"
 #include "timer_heap.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <mutex>
 #include <vector>
 
@@ -32,6 +34,16 @@ void HandleNode::release() noexcept {
         }
     }
     drop_function();
+    if (noted_) [[unlikely]] {
+        forget_and_dispose();
+        return;
+    }
+    dispose();
+}
+
+// Apart, so that release() needs no registers for it.
+void HandleNode::forget_and_dispose() noexcept {
+    EventLoop::forget_source(loop_, *this);
     dispose();
 }
 
@@ -108,6 +120,11 @@ std::uint64_t next_serial() noexcept {
     return last.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 
+bool debug_wanted() {
+    const char* const debug = std::getenv("ASYNCIO_DEBUG");
+    return debug != nullptr && *debug != '\0' && std::string_view(debug) != "0";
+}
+
 }  // namespace
 
 EventLoop::EventLoop(std::unique_ptr<lowlevel::Proactor> proactor)
@@ -115,6 +132,7 @@ EventLoop::EventLoop(std::unique_ptr<lowlevel::Proactor> proactor)
       timers_(std::make_unique<lowlevel::TimerHeap>()),
       serial_(next_serial()) {
     now_ = last_poll_ = proactor_->now();
+    set_debug(debug_wanted());
     const std::lock_guard lock(loops().mutex);
     loops().alive.push_back(this);
 }
@@ -156,7 +174,8 @@ void EventLoop::check_runnable() const {
 // A turn asks the kernel only when nothing is ready, or about every millisecond: asking costs
 // fifty times a switch between tasks. How many callbacks make a millisecond is measured between
 // two polls, so that slow callbacks are counted as what they are.
-inline void EventLoop::run_once() {
+template <class Run>
+inline void EventLoop::run_once(Run run) {
     if (!inbox_.empty()) [[unlikely]] {
         inbox_.take(ready_);
     }
@@ -172,7 +191,7 @@ inline void EventLoop::run_once() {
     std::uint32_t count = 0;
     while (!turn_.empty()) {
         ++count;
-        turn_.pop_front().run();
+        run(turn_.pop_front());
     }
     callbacks_since_poll_ += count;
 }
@@ -185,15 +204,32 @@ void EventLoop::run_forever() {
             loop.ready_.splice_front(
                 loop.turn_);  // a KeyboardInterrupt left: the others stay ready
             detail::thread_state.loop = nullptr;
+            detail::thread_state.debugging = false;
             loop.running_ = false;
             loop.stopping_ = false;
+            loop.choose_checks();
         }
     } running{*this};
     running_ = true;
     detail::thread_state.loop = this;
     do {
-        run_once();
+        choose_checks();
+        leaving_ = stopping_;
+        debug_ ? run_watched_turns() : run_turns();
     } while (!stopping_);
+}
+
+// Debug mode has turns of its own, so that no other pays for it.
+void EventLoop::run_turns() {
+    do {
+        run_once([](Callback& callback) { callback.run(); });
+    } while (!leaving_);
+}
+
+void EventLoop::run_watched_turns() {
+    do {
+        run_once([this](Callback& callback) { run_watched(callback); });
+    } while (!leaving_);
 }
 
 // What a signal handler posted, for whoever goes away before the loop runs again.
@@ -254,6 +290,9 @@ bool EventLoop::post(Callback& callback) noexcept {
 }
 
 void EventLoop::post_handle(detail::HandleNode& node) {
+    if (debug_) {
+        note_source(node);
+    }
     if (detail::thread_state.loop == this) {
         schedule(node);  // in order with this thread's call_soon()
         return;

@@ -4,17 +4,34 @@
 #include <asyncio/futures.hpp>
 #include <asyncio/log.hpp>
 
+#include "repr.hpp"
+#include "source_names.hpp"
+
 namespace asyncio {
 
-static std::string format(const ExceptionContext& context) {
+// The keys in the order of the alphabet, as CPython has them; the exception is last.
+std::string EventLoop::format(const ExceptionContext& context) {
     std::string text =
         context.message.empty() ? "Unhandled exception in event loop" : context.message;
-    for (const auto& [key, future] :
-         {std::pair{"future", &context.future}, std::pair{"task", &context.task}}) {
-        if (*future) {
-            const std::string name = future->get_name();
-            text += std::string("\n") + key + ": " +
-                    (name.empty() ? "<Future>" : "<Task name='" + name + "'>");
+    if (!context.asyncgen.empty()) {
+        text += "\nasyncgen: " + context.asyncgen;
+    }
+    if (context.future) {
+        text += "\nfuture: " + detail::repr(*context.future.raw());
+    }
+    if (context.handle) {
+        text += "\nhandle: " + detail::repr(*context.handle.node_, context.source_traceback);
+    }
+    if (!context.source_traceback.empty()) {
+        text += "\nsource_traceback: Object created at (most recent call last):" +
+                detail::traceback(context.source_traceback);
+    }
+    if (context.task) {
+        text += "\ntask: " + detail::repr(*context.task.raw());
+        if (!context.task.done() && context.task.raw()->kind() == detail::FutureBase::Kind::task) {
+            const auto& task = static_cast<const detail::TaskBase&>(*context.task.raw());
+            text += "\nstack of the task (most recent call last):" +
+                    detail::traceback(detail::stack_of(task));
         }
     }
     if (context.exception != nullptr) {
@@ -78,6 +95,7 @@ void EventLoop::report_callback_error(detail::HandleNode& node, std::exception_p
     context.exception = std::move(error);
     node.retain();
     context.handle = Handle(&node);
+    context.source_traceback = source_of(node);
     call_exception_handler(context);
 }
 

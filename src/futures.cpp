@@ -41,6 +41,14 @@ FutureBase::Rare& FutureBase::rare() {
     return *rare_;
 }
 
+SourceNotes& FutureBase::make_notes() {
+    Rare& notes = rare();
+    if (notes.notes == nullptr) {
+        notes.notes = std::make_unique<SourceNotes>();
+    }
+    return *notes.notes;
+}
+
 void FutureBase::set_cancel_message(CancelMessage message) {
     if (message.has_value()) {
         rare().cancel_message.emplace(*message);
@@ -95,10 +103,15 @@ std::exception_ptr FutureBase::failure() {
 DoneCallbackToken FutureBase::add_done_node(DoneNode& node) {
     static std::atomic<std::uint64_t> last_id{0};
     node.id_ = last_id.fetch_add(1, std::memory_order_relaxed) + 1;
+    if (thread_state.debugging && loop_ == thread_state.loop) [[unlikely]] {
+        loop_->note_source(node);
+    }
     if (done()) {
-        if (loop_ != thread_state.loop && !EventLoop::usable(loop_)) {
+        try {
+            check_loop();
+        } catch (...) {
             node.release();
-            raise_runtime_error("Event loop is closed");
+            throw;
         }
         node.keep(*this);
         loop_->schedule(static_cast<lowlevel::Callback&>(node));
@@ -139,6 +152,9 @@ void FutureBase::fail(std::exception_ptr error) {
 }
 
 bool FutureBase::cancel_plain(CancelMessage message) {
+    if (loop_ != thread_state.loop) [[unlikely]] {
+        EventLoop::check_thread(loop_);
+    }
     mark_retrieved();
     if (done()) {
         return false;
@@ -149,10 +165,18 @@ bool FutureBase::cancel_plain(CancelMessage message) {
     return true;
 }
 
-void FutureBase::schedule_all_callbacks() {
-    if (loop_ != thread_state.loop && !EventLoop::usable(loop_)) {
-        raise_runtime_error("Event loop is closed");
+// Before something is scheduled in the future's loop.
+void FutureBase::check_loop() const {
+    if (loop_ != thread_state.loop) [[unlikely]] {
+        if (!EventLoop::usable(loop_)) {
+            raise_runtime_error("Event loop is closed");
+        }
+        EventLoop::check_thread(loop_);
     }
+}
+
+void FutureBase::schedule_all_callbacks() {
+    check_loop();
     if (has_done_nodes_) {
         for (lowlevel::Callback& callback : callbacks_) {
             if (callback.function() == &HandleNode::run_node) {
@@ -182,6 +206,9 @@ void FutureBase::report_unretrieved() noexcept {
     context.exception = outcome().error;
     context.future = AnyFuture(*this);
     try {
+        if (const SourceNotes* const notes = source_notes()) {
+            context.source_traceback = notes->made_at;
+        }
         constexpr const char* text = " exception was never retrieved";
         context.message = (kind_ == Kind::task        ? "Task"
                            : kind_ == Kind::gathering ? "_GatheringFuture"

@@ -193,6 +193,7 @@ private:
         ExceptionContext context;
         context.message = message;
         context.exception = std::move(error);
+        context.socket = &socket_;
         server_.io_.loop()->call_exception_handler(context);
     }
 

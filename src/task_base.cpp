@@ -179,6 +179,9 @@ void TaskBase::destroy_root(PromiseBase& root) noexcept {
 
 // A loop and not a recursion: tasks that await tasks may be a hundred thousand deep.
 bool TaskBase::cancel(CancelMessage message) {
+    if (&loop() != thread_state.loop) [[unlikely]] {
+        EventLoop::check_thread(&loop());
+    }
     mark_retrieved();
     if (done()) {
         return false;
@@ -246,6 +249,7 @@ int TaskBase::uncancel() noexcept {
         cancel_requests_ = cancel_requests_ - 1;
         if (cancel_requests_ == 0) {
             must_cancel_ = false;
+            forget_cancelled();
         }
     }
     return cancelling();
@@ -260,6 +264,9 @@ void TaskBase::interrupt(CancelMessage message) noexcept {
 
 CancelledError TaskBase::take_cancelled_error() noexcept {
     interrupted_ = false;
+    if (thread_state.debugging) {
+        note_cancelled();
+    }
     try {
         const CancelMessage message = cancel_message();
         return message.has_value() ? CancelledError(std::string(*message)) : CancelledError();
@@ -307,6 +314,9 @@ void EventLoop::drop_pending_tasks() noexcept {
             ExceptionContext context;
             context.message = "Task was destroyed but it is pending!";
             context.task = AnyFuture(static_cast<detail::FutureBase&>(task));
+            if (const detail::SourceNotes* const notes = task.source_notes()) {
+                context.source_traceback = notes->made_at;
+            }
             call_exception_handler(context);
         } catch (...) {
             detail::log_error("an exception handler threw while the loop was closed: ",

@@ -14,6 +14,9 @@ AnyTask make_task(EventLoop& loop, AnyCoroutine& coroutine, TaskOptions options)
         detail::raise_awaited_again();
     }
     coroutine.task_ = coroutine.make_(loop, coroutine.root_, options.name);
+    if (loop.get_debug()) {
+        coroutine.task_.raw()->note_source(coroutine.site_);
+    }
     if (options.eager_start.value_or(false) && detail::thread_state.loop == &loop) {
         static_cast<detail::TaskBase*>(coroutine.task_.raw())->start_eagerly();
     }
@@ -38,6 +41,7 @@ EventLoop::TaskFactory create_eager_task_factory(EventLoop::TaskFactory custom_t
 
 void EventLoop::set_task_factory(TaskFactory factory) {
     task_factory_ = factory ? std::make_shared<const TaskFactory>(std::move(factory)) : nullptr;
+    choose_checks();
 }
 
 const EventLoop::TaskFactory& EventLoop::get_task_factory() const noexcept {

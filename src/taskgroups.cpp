@@ -152,8 +152,12 @@ void TaskGroup::add_child(detail::NewGroupChild made, const AnyFuture& task) noe
     ++children_size_;
     if (task.done()) {
         loop().schedule(child->callback());
-    } else {
-        task.raw()->callbacks().push_back(*child);
+        return;
+    }
+    task.raw()->callbacks().push_back(*child);
+    if (aborting_) {
+        // By the child itself, in its eager start, when it was no child yet.
+        task.cancel();
     }
 }
 

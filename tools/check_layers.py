@@ -19,15 +19,15 @@ CONDITION = re.compile(r"^\s*#\s*(if|ifdef|ifndef|elif|else)\b")
 LAYERS = [
     # 0 vocabulary
     """exceptions time contextvars log lowlevel/intrusive detail/blocks detail/config
-    detail/function""",
+    detail/function source_names""",
     # 1 loop
     """events lowlevel/callback lowlevel/executor lowlevel/inbox lowlevel/loop_resource
-    lowlevel/operation lowlevel/proactor detail/handle timer_heap""",
+    lowlevel/operation lowlevel/proactor detail/handle debug_state timer_heap""",
     # 2 tasks
     """coroutines generators futures result tasks timeouts with lowlevel/waiter
     detail/as_completed detail/error_or detail/future_base detail/gather detail/generator_base
     detail/outcome detail/shield detail/sleep detail/task detail/task_base detail/wait
-    exception_handler task_factory""",
+    debug exception_handler repr task_factory""",
     # 3 coordination
     """taskgroups locks queues graph
     detail/acquire detail/event detail/lock detail/place detail/primitive detail/queue_awaiters
@@ -103,7 +103,7 @@ def main() -> int:
                 target = neighbour if neighbour.exists() else (ROOT / "src" / included)
                 target = target.relative_to(ROOT).with_suffix("").as_posix()
             else:
-                if layer < 4 and "proactors/" not in name and not re.fullmatch("[a-z_]+", included):
+                if layer < 4 and "proactors/" not in name and not re.fullmatch("[a-z_]+|cxxabi.h", included):
                     problems.append(f"{where}: <{included}> of the operating system, in layer {layer}")
                 continue
             if path.suffix == ".hpp":

@@ -20,6 +20,8 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <source_location>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -52,6 +54,7 @@ class GeneratorBase;
 class PromiseBase;
 class Work;
 class Interrupt;
+struct DebugState;
 struct LoopGate;
 struct AllTasks {};  // tags of the loop's lists
 struct AllDependents {};
@@ -64,8 +67,15 @@ struct ThreadState {
     EventLoop* loop;    // that runs
     PromiseBase* leaf;  // of that task: the coroutine that is resumed, or is to be resumed next
     const PromiseBase* abandoned;  // destroyed just now, while the coroutine that awaited it is
+    bool debugging;                // by a loop in debug mode
 };
 extern constinit thread_local ThreadState thread_state;
+
+/// Where a function was called from, as the default argument of an overload: it is not made of {}.
+struct CallSite {
+    CallSite(std::source_location location) noexcept : value(location) {}
+    std::source_location value;
+};
 
 }  // namespace detail
 
@@ -153,7 +163,7 @@ public:
 
     /// Makes run_forever() return after the turn under way. Called before run_forever(): after one
     /// turn that does not wait.
-    void stop() noexcept { stopping_ = true; }
+    void stop() noexcept { stopping_ = leaving_ = true; }
     [[nodiscard]] bool is_running() const noexcept { return running_; }
     [[nodiscard]] bool is_closed() const noexcept { return closed_; }
 
@@ -179,9 +189,9 @@ public:
         if constexpr (sizeof...(Args) > 0) {
             return call_soon(detail::bind(std::forward<Fn>(fn), std::forward<Args>(args)...));
         } else {
-            check_usable();
             auto* node = detail::HandleNodeOf<detail::HandleNode, std::decay_t<Fn>>::make(
                 *this, false, std::forward<Fn>(fn));
+            check_handle(*node);
             schedule(*node);
             return Handle(node);
         }
@@ -203,9 +213,9 @@ public:
         if constexpr (sizeof...(Args) > 0) {
             return call_at(when, detail::bind(std::forward<Fn>(fn), std::forward<Args>(args)...));
         } else {
-            check_usable();
             auto* node = detail::HandleNodeOf<detail::TimerNode, std::decay_t<Fn>>::make(
                 *this, false, std::forward<Fn>(fn));
+            check_handle(*node);
             TimerHandle handle(node);
             arm_handle(*node, when);
             return handle;
@@ -234,13 +244,16 @@ public:
 
     /// A Future that somebody will give a result.
     template <class T = void>
-    [[nodiscard]] Future<T> create_future();
+    [[nodiscard]] Future<T> create_future(
+        std::source_location site = std::source_location::current());
 
     /// A task on this loop, which need not be running yet; as asyncio::create_task().
     template <class Awaitable>
-    auto create_task(Awaitable&& awaitable);
+    auto create_task(Awaitable&& awaitable,
+                     detail::CallSite site = std::source_location::current());
     template <class Awaitable>
-    auto create_task(Awaitable&& awaitable, TaskOptions options);
+    auto create_task(Awaitable&& awaitable, TaskOptions options,
+                     detail::CallSite site = std::source_location::current());
 
     /// Makes the tasks of a loop: `factory(EventLoop&, AnyCoroutine&, TaskOptions)` returns what
     /// make_task() gives it for that coroutine.
@@ -291,8 +304,21 @@ public:
     void call_exception_handler(const ExceptionContext& context);
     void default_exception_handler(const ExceptionContext& context);
 
+    /// Debug mode finds what a program does wrong: callbacks and steps that block the loop, calls
+    /// from the wrong thread, coroutines and exceptions that nobody looked at, each with the place
+    /// that made it (docs/debugging.md). A loop begins in it if ASYNCIO_DEBUG is set in the
+    /// environment, and not to 0. What was made before it was switched on has no place.
     [[nodiscard]] bool get_debug() const noexcept { return debug_; }
-    void set_debug(bool enabled) noexcept { debug_ = enabled; }
+    void set_debug(bool enabled);
+
+    /// In debug mode a callback, or a step of a task, that takes at least that long on the loop's
+    /// clock is reported to the log. 0.1 s at first.
+    [[nodiscard]] Duration slow_callback_duration() const noexcept {
+        return slow_callback_duration_;
+    }
+    void set_slow_callback_duration(Duration duration) noexcept {
+        slow_callback_duration_ = duration;
+    }
 
     // ---- for authors of awaitables
 
@@ -332,10 +358,11 @@ public:
     /// to while the loop is not closed.
     [[nodiscard]] lowlevel::LoopResourceList& resources() noexcept { return resources_; }
 
-    /// Before something is scheduled in the loop's own thread: RuntimeError if it is closed.
+    /// Before something is scheduled in the loop's own thread: RuntimeError if it is closed, and in
+    /// debug mode if this is another thread.
     void check_usable() {
-        if (!running_) [[unlikely]] {
-            check_idle();
+        if (!unchecked_.load(std::memory_order_relaxed)) [[unlikely]] {
+            check_use();
         }
     }
 
@@ -354,6 +381,8 @@ private:
     void check_runnable() const;
     /// Futures and tasks may outlive their loop.
     static bool exists(const EventLoop* loop) noexcept;
+    /// Throws RuntimeError if `loop` is in debug mode and runs in another thread.
+    static void check_thread(const EventLoop* loop);
     /// Does it take callbacks? Also while it closes: destructors may make futures done then.
     static bool usable(const EventLoop* loop) noexcept {
         return exists(loop) && (!loop->closed_ || loop->closing_);
@@ -362,9 +391,27 @@ private:
     static void report(EventLoop* loop, const ExceptionContext& context) noexcept;
 
     void take_posted() noexcept;
+    void check_use();
     void check_idle();
+    /// As check_usable(), of a handle that was made for it, and that goes if it throws. In debug
+    /// mode its place is noted.
+    void check_handle(detail::HandleNode& node) {
+        if (!unchecked_.load(std::memory_order_relaxed)) [[unlikely]] {
+            check_new_handle(node);
+        }
+    }
+    void check_new_handle(detail::HandleNode& node);
+    void note_source(detail::HandleNode& node) noexcept;
+    static void forget_source(EventLoop* loop, const detail::HandleNode& node) noexcept;
+    [[nodiscard]] std::vector<std::source_location> source_of(const detail::HandleNode& node) const;
+    [[nodiscard]] static std::string format(const ExceptionContext& context);
+    void choose_checks() noexcept;
     void arm_handle(detail::TimerNode& node, TimePoint when);
-    [[gnu::always_inline]] void run_once();
+    template <class Run>
+    [[gnu::always_inline]] void run_once(Run run);
+    [[gnu::noinline]] void run_turns();
+    [[gnu::noinline]] void run_watched_turns();
+    void run_watched(lowlevel::Callback& callback);
     void move_due_timers() noexcept;
     void poll();
     void post_handle(detail::HandleNode& node);
@@ -389,9 +436,12 @@ private:
     std::shared_ptr<const TaskFactory> task_factory_;  // shared with a call under way
     bool running_ = false;
     bool stopping_ = false;
+    bool leaving_ = false;  // the turns of run_forever(), to stop or to go on in another mode
     bool closed_ = false;
     bool closing_ = false;  // in close(): what is scheduled now is dropped at its end
     bool debug_ = false;
+    bool special_tasks_ = false;          // a factory makes them, or their places are noted
+    std::atomic<bool> unchecked_{false};  // it runs, and not in debug mode
     const std::uint64_t serial_;
 
     lowlevel::Inbox inbox_;            // what other threads posted
@@ -408,6 +458,8 @@ private:
     bool default_executor_shut_down_ = false;
     bool asyncgens_shut_down_ = false;
     std::shared_ptr<const ExceptionHandler> exception_handler_;  // shared with a call under way
+    Duration slow_callback_duration_ = 0.1;
+    std::unique_ptr<detail::DebugState> debug_state_;  // since it first was in debug mode
 };
 
 /// The loop that runs in this thread; RuntimeError if there is none.

@@ -10,11 +10,15 @@
 
 #include <cstddef>
 #include <exception>
+#include <source_location>
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace asyncio {
+
+class Socket;
 
 namespace detail {
 
@@ -293,6 +297,13 @@ struct ExceptionContext {
     AnyFuture future;  ///< whose exception nobody retrieved
     AnyFuture task;    ///< that was destroyed while it was pending
     Handle handle;     ///< of the callback that threw
+    /// In debug mode, where `future`, `task` or `handle` was made: the awaits that the task that
+    /// made it was in, the innermost last.
+    std::vector<std::source_location> source_traceback = {};
+    /// The async generator that could not be closed: "<async_generator object at app.cpp:12>".
+    std::string asyncgen = {};
+    /// The listening socket that could not accept. It exists while the handler is called.
+    const Socket* socket = nullptr;
 };
 
 /// Is it a future or a task?
@@ -309,9 +320,14 @@ void Future<T>::check_settable(const char* refusal) const {
     base().check_pending();
 }
 
+// Inlined, for the test of debug mode makes it a little too large for that: a call costs more.
 template <class T>
-Future<T> EventLoop::create_future() {
-    return Future<T>::take_over(detail::FutureImpl<T>::make(*this));
+[[gnu::always_inline]] inline Future<T> EventLoop::create_future(std::source_location site) {
+    auto* const future = detail::FutureImpl<T>::make(*this);
+    if (debug_) [[unlikely]] {
+        future->note_source(site);
+    }
+    return Future<T>::take_over(future);
 }
 
 }  // namespace asyncio

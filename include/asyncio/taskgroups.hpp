@@ -55,11 +55,21 @@ public:
 
     /// Runs `awaitable` as a child, as asyncio::create_task() does.
     template <detail::TaskSource A>
-    auto create_task(A&& awaitable, TaskOptions options = {}) {
-        check_open();
+    auto create_task(A&& awaitable, TaskOptions options = {},
+                     std::source_location site = std::source_location::current()) {
+        if constexpr (detail::is_coroutine<std::remove_cvref_t<A>>) {
+            try {
+                check_open();
+            } catch (...) {
+                awaitable.close();
+                throw;
+            }
+        } else {
+            check_open();
+        }
         detail::NewGroupChild child = new_child();
-        auto task =
-            detail::start_task(loop(), detail::as_coroutine(std::forward<A>(awaitable)), options);
+        auto task = detail::start_task(loop(), detail::as_coroutine(std::forward<A>(awaitable)),
+                                       options, site);
         add_child(std::move(child), task);
         return task;
     }
@@ -69,14 +79,15 @@ public:
     auto create_task(Fn&& fn, First&& first, Args&&... args) {
         return create_task(
             detail::invoke_coroutine<std::decay_t<Fn>, std::decay_t<First>, std::decay_t<Args>...>(
-                std::forward<Fn>(fn), std::forward<First>(first), std::forward<Args>(args)...));
+                std::forward<Fn>(fn), std::forward<First>(first), std::forward<Args>(args)...),
+            {}, {});
     }
     template <class Fn, class... Args>
         requires detail::AsyncCallable<Fn, Args...>
     auto create_task(TaskOptions options, Fn&& fn, Args&&... args) {
         return create_task(detail::invoke_coroutine<std::decay_t<Fn>, std::decay_t<Args>...>(
                                std::forward<Fn>(fn), std::forward<Args>(args)...),
-                           options);
+                           options, {});
     }
 
     /// Ends the group early and without an error: cancels the children and the body. Before the

@@ -8,6 +8,7 @@
 #include <asyncio/result.hpp>
 
 #include <exception>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -81,49 +82,48 @@ struct BodyResultOf<T> {
 template <class R, class Body>
 using BodyResult = typename BodyResultOf<BodyReturn<R, Body>>::type;
 
-/// The body as a coroutine's result or a call's.
-template <class R, class Body>
-Coroutine<BodyResult<R, Body>> run_body(Body& body, EnteredOf<R>& entered) {
-    if constexpr (Awaitable<BodyReturn<R, Body>>) {
-        co_return co_await call_body(body, entered);
-    } else {
-        co_return call_body(body, entered);
-    }
-}
-
-template <class R>
-Coroutine<bool> exit_resource(R& resource, std::exception_ptr error) {
-    if constexpr (Awaitable<decltype(resource.aexit(error))>) {
-        co_return co_await resource.aexit(error);
-    } else {
-        co_return resource.aexit(error);
-    }
-}
-
 /// `Held` is a reference to the resource, or the resource itself.
 template <class Held, class Body>
 auto with_resource(Held held, Body body)
     -> Coroutine<BodyResult<std::remove_reference_t<Held>, Body>> {
     using R = std::remove_reference_t<Held>;
     using T = BodyResult<R, Body>;
+    using Work = BodyReturn<R, Body>;
     R& resource = held;
-    Result<T> result{NoOutcome()};
-    if constexpr (std::is_void_v<EnteredValue<R>>) {
-        if constexpr (Awaitable<typename Entered<R>::Returned>) {
-            co_await resource.aenter();
-        } else {
+
+    std::optional<EnteredOf<R>> entered;
+    if constexpr (!Awaitable<typename Entered<R>::Returned>) {
+        if constexpr (std::is_void_v<EnteredValue<R>>) {
             resource.aenter();
+            entered.emplace();
+        } else {
+            entered.emplace(resource.aenter());
         }
-        EnteredNothing entered;
-        result = co_await as_result(run_body<R>(body, entered));
-    } else if constexpr (Awaitable<typename Entered<R>::Returned>) {
-        EnteredOf<R> entered(co_await resource.aenter());
-        result = co_await as_result(run_body<R>(body, entered));
+    } else if constexpr (std::is_void_v<EnteredValue<R>>) {
+        co_await resource.aenter();
+        entered.emplace();
     } else {
-        EnteredOf<R> entered(resource.aenter());
-        result = co_await as_result(run_body<R>(body, entered));
+        entered.emplace(co_await resource.aenter());
     }
-    const bool swallow = co_await exit_resource(resource, result.error());
+
+    Result<T> result{NoOutcome()};
+    if constexpr (Awaitable<Work>) {
+        try {
+            Work&& work = call_body(body, *entered);
+            result = co_await AsResultOf<Work&&>(static_cast<Work&&>(work));
+        } catch (...) {
+            result = Result<T>(std::current_exception());
+        }
+    } else {
+        result = Result<T>::of([&]() -> Work { return call_body(body, *entered); });
+    }
+
+    bool swallow = false;
+    if constexpr (Awaitable<decltype(resource.aexit(result.error()))>) {
+        swallow = co_await resource.aexit(result.error());
+    } else {
+        swallow = resource.aexit(result.error());
+    }
     if (result.error() != nullptr && swallow) {
         if constexpr (std::is_void_v<T>) {
             co_return;

@@ -11,8 +11,10 @@
 #include <exception>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace asyncio {
 
@@ -48,6 +50,15 @@ private:
     FutureBase* kept_ = nullptr;
     std::uint64_t id_ = 0;
 };
+
+/// What debug mode notes of a future or task.
+struct SourceNotes {
+    std::vector<std::source_location> made_at;  // the outermost await first
+    std::source_location cancelled_at;          // the await at which CancelledError was thrown last
+};
+
+/// Where the program is: the awaits that the running task is in, the outermost first, then `site`.
+[[nodiscard]] std::vector<std::source_location> source_trace(std::source_location site);
 
 /// Counted by its handles, and by its loop while it is a task that is pending.
 class FutureBase {
@@ -106,6 +117,12 @@ public:
     DoneCallbackToken add_done_node(DoneNode& node);
     std::size_t remove_done_node(DoneCallbackToken token) noexcept;
 
+    /// Notes for debug mode that it is made here, at `site`.
+    void note_source(std::source_location site) noexcept;
+    [[nodiscard]] const SourceNotes* source_notes() const noexcept {
+        return rare_ != nullptr ? rare_->notes.get() : nullptr;
+    }
+
     // What makes a plain future done; the result goes to outcome() before.
     void finish();
     void fail(std::exception_ptr error);
@@ -121,6 +138,7 @@ protected:
     struct Rare {
         std::optional<std::string> name;
         std::optional<std::string> cancel_message;
+        std::unique_ptr<SourceNotes> notes;
     };
 
     FutureBase(EventLoop& loop, Kind kind, std::unique_ptr<Rare> rare = nullptr) noexcept
@@ -138,12 +156,14 @@ protected:
         }
     }
     Rare& rare();
+    SourceNotes& make_notes();
     void set_cancel_message(CancelMessage message);
     [[nodiscard]] const Rare* peek_rare() const noexcept { return rare_.get(); }
 
 private:
     void expire() noexcept;
     void report_unretrieved() noexcept;
+    void check_loop() const;
     void schedule_all_callbacks();
     [[noreturn]] void raise_no_result();
 

@@ -50,6 +50,10 @@ public:
 
     [[nodiscard]] EventLoop& loop() const noexcept { return *loop_; }
 
+    /// The loop has noted where it was made, until it goes.
+    void set_noted() noexcept { noted_ = true; }
+    [[nodiscard]] bool noted() const noexcept { return noted_; }
+
 protected:
     HandleNode(EventLoop& loop, bool shared) noexcept
         : Callback(&run_node), loop_(&loop), shared_(shared) {}
@@ -62,6 +66,7 @@ protected:
 
 private:
     void drop_function() noexcept;
+    [[gnu::noinline]] void forget_and_dispose() noexcept;
 
     EventLoop* loop_;
     std::atomic<std::uint32_t> references_{2};  // the loop's and the first handle's
@@ -69,6 +74,7 @@ private:
     bool shared_;  // with other threads: counted atomically, allocated from the heap
     bool running_ = false;
     bool has_function_ = true;
+    bool noted_ = false;
 };
 
 /// One that is called when its time has come.

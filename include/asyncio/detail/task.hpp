@@ -7,6 +7,7 @@
 #include <asyncio/futures.hpp>
 
 #include <optional>
+#include <source_location>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -86,14 +87,15 @@ static_assert(std::is_trivially_destructible_v<TaskOptions>);
 /// A coroutine on its way to become a task, for task factories; its type does not matter to them.
 class AnyCoroutine {
 public:
+    /// `site` is where the task is made, for reports in debug mode.
     template <class T>
-    explicit AnyCoroutine(Coroutine<T>&& coroutine) noexcept
-        : root_(coroutine.release()), make_(&make_untyped<T>) {}
+    explicit AnyCoroutine(Coroutine<T>&& coroutine, std::source_location site = {}) noexcept
+        : root_(coroutine.release()), make_(&make_untyped<T>), site_(site) {}
     AnyCoroutine(const AnyCoroutine&) = delete;
     AnyCoroutine& operator=(const AnyCoroutine&) = delete;
     ~AnyCoroutine() {
         if (root_ != nullptr) {
-            root_->destroy();
+            detail::drop_unawaited(*root_);
         }
     }
 
@@ -111,6 +113,7 @@ private:
 
     detail::PromiseBase* root_;
     AnyTask (*make_)(EventLoop&, detail::PromiseBase*&, std::string_view);
+    std::source_location site_;
     AnyTask task_;
 };
 
@@ -142,17 +145,19 @@ namespace detail {
 
 template <class T>
 [[gnu::noinline]] Task<T> start_special_task(EventLoop& loop, Coroutine<T>&& coroutine,
-                                             const TaskOptions& options) {
-    AnyCoroutine untyped(std::move(coroutine));
+                                             const TaskOptions& options,
+                                             std::source_location site) {
+    AnyCoroutine untyped(std::move(coroutine), site);
     return Task<T>(*TaskBase::make_by_factory(loop, untyped, options).raw());
 }
 
 // The options by reference: they do not fit into registers.
 template <class T>
-Task<T> start_task(EventLoop& loop, Coroutine<T>&& coroutine, const TaskOptions& options) {
+Task<T> start_task(EventLoop& loop, Coroutine<T>&& coroutine, const TaskOptions& options,
+                   std::source_location site = {}) {
     loop.check_usable();
-    if (TaskBase::has_factory(loop) || options.eager_start.has_value()) [[unlikely]] {
-        return start_special_task(loop, std::move(coroutine), options);
+    if (TaskBase::are_special(loop) || options.eager_start.has_value()) [[unlikely]] {
+        return start_special_task(loop, std::move(coroutine), options, site);
     }
     // The first reference is the loop's, until the task is done.
     return Task<T>(*TaskImpl<T>::make(loop, std::move(coroutine), options.name));
@@ -167,9 +172,10 @@ concept TaskSource = Awaitable<std::decay_t<A>> || AsyncCallable<A>;
 /// the running loop, from the next turn on, or at once: TaskOptions::eager_start. RuntimeError if
 /// no loop runs.
 template <detail::TaskSource A>
-auto create_task(A&& awaitable, TaskOptions options = {}) {
+auto create_task(A&& awaitable, TaskOptions options = {},
+                 std::source_location site = std::source_location::current()) {
     return detail::start_task(get_running_loop(), detail::as_coroutine(std::forward<A>(awaitable)),
-                              options);
+                              options, site);
 }
 
 /// The same of `fn(args...)`: callable and arguments live as long as the coroutine. The way to run
@@ -242,13 +248,14 @@ decltype(auto) EventLoop::run_until_complete(Awaitable&& awaitable) {
 }
 
 template <class Awaitable>
-auto EventLoop::create_task(Awaitable&& awaitable) {
-    return detail::start_task(*this, detail::as_coroutine(std::forward<Awaitable>(awaitable)), {});
+auto EventLoop::create_task(Awaitable&& awaitable, detail::CallSite site) {
+    return detail::start_task(*this, detail::as_coroutine(std::forward<Awaitable>(awaitable)), {},
+                              site.value);
 }
 template <class Awaitable>
-auto EventLoop::create_task(Awaitable&& awaitable, TaskOptions options) {
+auto EventLoop::create_task(Awaitable&& awaitable, TaskOptions options, detail::CallSite site) {
     return detail::start_task(*this, detail::as_coroutine(std::forward<Awaitable>(awaitable)),
-                              options);
+                              options, site.value);
 }
 
 }  // namespace asyncio

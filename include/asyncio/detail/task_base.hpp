@@ -86,9 +86,9 @@ public:
 
     /// Runs the first step of a task that was just made, inside of whatever runs.
     void start_eagerly();
-    /// Do the tasks of `loop` come from a factory?
-    [[nodiscard]] static bool has_factory(const EventLoop& loop) noexcept {
-        return loop.task_factory_ != nullptr;
+    /// Do the tasks of `loop` come from a factory, or is it to be noted where they are made?
+    [[nodiscard]] static bool are_special(const EventLoop& loop) noexcept {
+        return loop.special_tasks_;
     }
     /// A task by that factory, or by make_task() if there is none.
     static AnyTask make_by_factory(EventLoop& loop, AnyCoroutine& coroutine, TaskOptions options);
@@ -118,6 +118,8 @@ private:
     void cancel_new_wait();
     void destroy_root(PromiseBase& root) noexcept;
     [[nodiscard]] CancelledError take_cancelled_error() noexcept;
+    void note_cancelled() noexcept;
+    void forget_cancelled() noexcept;
 
     lowlevel::Waiter* waiter_ = nullptr;  // what it waits in; null after wake(), and in a step
     PromiseBase* leaf_;                   // of the coroutines that await each other, the last
