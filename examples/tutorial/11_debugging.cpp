@@ -83,6 +83,22 @@ Coroutine<> handler() {
 }
 // [/handler]
 
+// [debug]
+Coroutine<> debug() {
+    EventLoop& loop = get_running_loop();
+    auto wrong = [&] {  // it is call_soon_threadsafe() that is for other threads
+        try {
+            loop.call_soon([] { std::puts("never"); });
+        } catch (const RuntimeError& error) {
+            std::puts(error.what());
+        }
+    };
+    loop.set_debug(true);
+    co_await to_thread(wrong);
+    loop.set_debug(false);
+}
+// [/debug]
+
 Coroutine<> amain() {
     std::puts("-- graph");
     co_await graph();
@@ -90,6 +106,8 @@ Coroutine<> amain() {
     co_await pending();
     std::puts("-- handler");
     co_await handler();
+    std::puts("-- debug");
+    co_await debug();
 }
 
 int main() {

@@ -81,8 +81,24 @@ async def handler():
 # [/handler]
 
 
+# [debug]
+async def debug():
+    loop = asyncio.get_running_loop()
+
+    def wrong():  # it is call_soon_threadsafe() that is for other threads
+        try:
+            loop.call_soon(print, "never")
+        except RuntimeError as error:
+            print(error)
+
+    loop.set_debug(True)
+    await asyncio.to_thread(wrong)
+    loop.set_debug(False)
+# [/debug]
+
+
 async def main():
-    for part in (graph, pending, handler):
+    for part in (graph, pending, handler, debug):
         print(f"-- {part.__name__}")
         await part()
 
