@@ -52,7 +52,7 @@ Coroutine<> semaphore() {
     Semaphore limit(2);
     int active = 0;
     std::vector<Coroutine<>> downloads;
-    for (int number = 0; number < 3; ++number) {
+    for (int number : {0, 1, 2}) {
         downloads.push_back(download(limit, active, number));
     }
     co_await gather(std::move(downloads));

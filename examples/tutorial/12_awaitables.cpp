@@ -189,7 +189,7 @@ public:
         loop_.call(close);
     }
 
-    void add(std::uint64_t number) noexcept { ::eventfd_write(fd_, number); }
+    void add(std::uint64_t number) const noexcept { ::eventfd_write(fd_, number); }
     Count count() const noexcept { return Count(fd_); }
 
 private:
