@@ -162,21 +162,21 @@ void EventLoop::check_new_handle(detail::HandleNode& node) {
 void EventLoop::note_source(detail::HandleNode& node) noexcept {
     try {
         std::vector<std::source_location> trace = detail::source_trace({});
-        const std::lock_guard lock(debug_state_->mutex);
-        const auto outer = debug_state_->made_at.find(debug_state_->running);
         if (trace.empty() && detail::thread_state.loop == this &&
-            outer != debug_state_->made_at.end()) {
-            trace = outer->second;
+            debug_state_->running != nullptr) {
+            trace = source_of(*debug_state_->running);
         }
         if (!trace.empty()) {
+            const std::lock_guard lock(debug_state_->mutex);
             debug_state_->made_at[&node] = std::move(trace);
             node.set_noted();
         }
     } catch (const std::bad_alloc&) {}  // it is reported without its place
 }
 
+// A handle may outlive its loop, and another one lie at the same address.
 void EventLoop::forget_source(EventLoop* loop, const detail::HandleNode& node) noexcept {
-    if (exists(loop)) {
+    if (exists(loop) && loop->debug_state_ != nullptr) {
         const std::lock_guard lock(loop->debug_state_->mutex);
         loop->debug_state_->made_at.erase(&node);
     }

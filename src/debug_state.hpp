@@ -15,7 +15,7 @@ namespace asyncio::detail {
 struct DebugState {
     std::mutex mutex;  // handles are made and dropped by other threads as well
     std::unordered_map<const HandleNode*, std::vector<std::source_location>> made_at;
-    const HandleNode* running = nullptr;
+    const HandleNode* running = nullptr;  // for the loop's thread
 };
 
 }  // namespace asyncio::detail

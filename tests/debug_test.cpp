@@ -148,10 +148,11 @@ Coroutine<> schedules_what_schedules() {
 }
 
 TEST(SlowCallback, that_was_scheduled_by_another_has_the_place_of_that) {
-    EXPECT_EQ(
-        logged_by(&schedules_what_schedules),
-        Trace{"Executing <Handle asyncio::debug_test::Blocks created after " +
-              at("schedules the first", "schedules_what_schedules()") + "> took 0.200 seconds"});
+    const Trace texts = logged_by(&schedules_what_schedules);
+
+    EXPECT_EQ(texts, Trace{"Executing <Handle asyncio::debug_test::Blocks created after " +
+                           at("schedules the first", "schedules_what_schedules()") +
+                           "> took 0.200 seconds"});
 }
 
 Coroutine<> blocks_at_the_limit() {
@@ -181,6 +182,27 @@ Coroutine<> blocks_at_times() {
     loop.set_debug(false);
     loop.call_soon(BlocksFor(), 3);
     co_await sleep(5);
+}
+
+TEST(DebugMode, forgets_a_handle_that_outlives_its_loop_and_those_of_another_thread) {
+    const testing::VirtualClockScope clock;
+    std::optional<EventLoop> loop(std::in_place);
+    loop->set_debug(true);
+    std::vector<Handle> kept;
+    auto keeps_handles = [&]() -> Coroutine<> {
+        co_await sleep(1);
+        kept.push_back(loop->call_soon([] {}));
+        kept.push_back(loop->call_later(100, [] {}));
+        kept.push_back(loop->call_soon_threadsafe([] {}));
+        std::thread([&] { kept.push_back(loop->call_soon_threadsafe([] {})); }).join();
+        co_await sleep(1);
+    };
+    loop->run_until_complete(keeps_handles());
+
+    kept.erase(kept.begin());  // one whose loop is there
+    loop.emplace();            // another one, at the same address, which knows of no handles
+    EXPECT_FALSE(loop->get_debug());
+    kept.clear();
 }
 
 TEST(DebugMode, can_be_switched_while_the_loop_runs) {

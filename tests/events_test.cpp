@@ -492,9 +492,11 @@ TEST_F(EventLoopTest, reports_what_a_callback_throws_and_goes_on) {
 
 TEST_F(EventLoopTest, logs_what_is_reported_without_a_handler) {
     Logged logged;
-    loop.call_later(1, [] { throw CancelledError("odd"); });
+    const auto fails = +[] { throw CancelledError("odd"); };
+    loop.call_later(1, fails);
     loop.run_until_complete(sleep(2));
-    EXPECT_EQ(logged.texts, Trace{"Exception in callback\nexception: CancelledError('odd')"});
+    EXPECT_EQ(logged.texts, Trace{"Exception in callback\nhandle: <Handle void (*)()>\n"
+                                  "exception: CancelledError('odd')"});
     EXPECT_EQ(logged.levels, std::vector<Level>{Level::error});
 }
 
@@ -502,11 +504,13 @@ TEST_F(EventLoopTest, logs_what_a_handler_throws_and_what_it_was_told) {
     Logged logged;
     loop.set_exception_handler(
         [](EventLoop&, const ExceptionContext&) { throw RuntimeError("in handler"); });
-    loop.call_soon([] { throw RuntimeError("in callback"); });
+    const auto fails = +[] { throw RuntimeError("in callback"); };
+    loop.call_soon(fails);
     run_turns(1);
     EXPECT_EQ(logged.texts,
               (Trace{"Unhandled error in exception handler\nexception: RuntimeError('in handler')",
-                     "Exception in callback\nexception: RuntimeError('in callback')"}));
+                     "Exception in callback\nhandle: <Handle void (*)()>\n"
+                     "exception: RuntimeError('in callback')"}));
 }
 
 TEST_F(EventLoopTest, is_left_by_keyboard_interrupt_from_the_handler) {

@@ -243,14 +243,12 @@ ASYNC_TEST(DoneCallback, may_remove_and_add_others_when_it_is_destroyed) {
     Trace trace;
     auto future = new_future<int>();
     DoneCallbackToken other;
-    const DoneCallbackToken token =
-        future.add_done_callback([at_end = AtEnd([&] {
-                                      trace.push_back("destroyed");
-                                      EXPECT_EQ(future.remove_done_callback(other), 1U);
-                                      future.add_done_callback([&trace](const AnyFuture&) {
-                                          trace.push_back("added");
-                                      });
-                                  })](const AnyFuture&) { ADD_FAILURE() << "called"; });
+    const DoneCallbackToken token = future.add_done_callback(
+        [at_end = AtEnd([&] {
+             trace.push_back("destroyed");
+             EXPECT_EQ(future.remove_done_callback(other), 1U);
+             future.add_done_callback([&trace](const AnyFuture&) { trace.push_back("added"); });
+         })](const AnyFuture&) { ADD_FAILURE() << "called"; });
     other = future.add_done_callback([](const AnyFuture&) { ADD_FAILURE() << "called"; });
     future.add_done_callback([&trace](const AnyFuture&) { trace.push_back("last"); });
 

@@ -176,8 +176,8 @@ TEST(Run, closes_generators_although_main_and_the_tasks_that_are_left_throw) {
 
     EXPECT_EQ(thrown_by([&] { run(body); }), "RuntimeError('main')");
 
-    EXPECT_EQ(trace, (Trace{"the generator is gone", "CancelledError()",
-                            "RuntimeError('cleanup')"}));
+    EXPECT_EQ(trace,
+              (Trace{"the generator is gone", "CancelledError()", "RuntimeError('cleanup')"}));
     EXPECT_TRUE(left.done());
 }
 

@@ -299,10 +299,10 @@ ASYNC_TEST(CurrentTask, is_the_same_after_every_wait_of_tasks_that_take_turns) {
     auto first = [](Future<> ping, Future<> pong) -> Coroutine<bool> {
         const AnyTask me = current_task();
         co_await ping;
-        const bool same = current_task() == me;
+        EXPECT_TRUE(current_task() == me);
         pong.set_result();
         co_await sleep(1);
-        co_return same && current_task() == me;
+        co_return current_task() == me;
     };
     auto second = [](Future<> ping, Future<> pong) -> Coroutine<bool> {
         const AnyTask me = current_task();
@@ -870,8 +870,7 @@ ASYNC_TEST(Cancel, tells_the_message_once_and_a_bare_error_from_then_on) {
 ASYNC_TEST(Cancel, tells_the_message_to_whoever_asks_first_once_it_has_been_waited_for) {
     for (const detail::CancelMessage message : {detail::CancelMessage(), {"told"}}) {
         const std::string expected = message ? "CancelledError('told')" : "CancelledError()";
-        const std::vector<Task<>> tasks{create_task(wait_for_ever()),
-                                        create_task(wait_for_ever())};
+        const std::vector<Task<>> tasks{create_task(wait_for_ever()), create_task(wait_for_ever())};
         co_await sleep(0);
         for (const Task<>& task : tasks) {
             task.cancel(message);

@@ -88,7 +88,7 @@ auto with_resource(Held held, Body body)
     -> Coroutine<BodyResult<std::remove_reference_t<Held>, Body>> {
     using R = std::remove_reference_t<Held>;
     using T = BodyResult<R, Body>;
-    using Work = BodyReturn<R, Body>;
+    using Given = BodyReturn<R, Body>;
     R& resource = held;
 
     std::optional<EnteredOf<R>> entered;
@@ -107,15 +107,15 @@ auto with_resource(Held held, Body body)
     }
 
     Result<T> result{NoOutcome()};
-    if constexpr (Awaitable<Work>) {
+    if constexpr (Awaitable<Given>) {
         try {
-            Work&& work = call_body(body, *entered);
-            result = co_await AsResultOf<Work&&>(static_cast<Work&&>(work));
+            Given&& work = call_body(body, *entered);
+            result = co_await AsResultOf<Given&&>(static_cast<Given&&>(work));
         } catch (...) {
             result = Result<T>(std::current_exception());
         }
     } else {
-        result = Result<T>::of([&]() -> Work { return call_body(body, *entered); });
+        result = Result<T>::of([&]() -> Given { return call_body(body, *entered); });
     }
 
     bool swallow = false;

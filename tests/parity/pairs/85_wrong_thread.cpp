@@ -37,7 +37,7 @@ Coroutine<> main_() {
     elsewhere("call_later", [&] { loop.call_later(0, say, "never"); });
     elsewhere("call_at", [&] { loop.call_at(loop.time(), say, "never"); });
     elsewhere("call_soon_threadsafe", [&] { loop.call_soon_threadsafe(say, "called"); });
-    co_await sleep(0);
+    co_await sleep(0.01);
 
     auto lonely = loop.create_future<int>();
     elsewhere("set_result without callbacks", [&] { lonely.set_result(1); });

@@ -34,7 +34,7 @@ async def main():
     elsewhere("call_later", lambda: loop.call_later(0, print, "never"))
     elsewhere("call_at", lambda: loop.call_at(loop.time(), print, "never"))
     elsewhere("call_soon_threadsafe", lambda: loop.call_soon_threadsafe(print, "called"))
-    await asyncio.sleep(0)
+    await asyncio.sleep(0.01)
 
     lonely = loop.create_future()
     elsewhere("set_result without callbacks", lambda: lonely.set_result(1))

@@ -46,13 +46,6 @@ Coroutine<> main_() {
     } catch (const CancelledError&) {
         print("cancelled before its first step");
     }
-    task = create_task(outer(inner()));
-    task.cancel();
-    try {
-        co_await task;
-    } catch (const CancelledError&) {}
-    task = {};
-    print("cancelled with an argument");
 
     try {
         co_await wait_for(inner(), 0);

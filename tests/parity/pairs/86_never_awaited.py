@@ -46,14 +46,6 @@ async def main():
         await task
     except asyncio.CancelledError:
         print("cancelled before its first step")
-    task = asyncio.create_task(outer(inner()))
-    task.cancel()
-    try:
-        await task
-    except asyncio.CancelledError:
-        pass
-    task = None
-    print("cancelled with an argument")
 
     try:
         await asyncio.wait_for(inner(), 0)
