@@ -21,6 +21,11 @@ constinit thread_local ThreadState thread_state{};
 
 // ------------------------------------------------------------------------------- HandleNode
 
+HandleNode::HandleNode(EventLoop& loop, bool shared, const Context* context) noexcept
+    : Callback(&run_node), loop_(&loop), shared_(shared) {
+    capture_context(context_, context);
+}
+
 void HandleNode::release() noexcept {
     if (shared_) {
         if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1) {
@@ -82,6 +87,7 @@ void HandleNode::run_node(Callback& callback) {
         } running{node};
         node.running_ = true;
         try {
+            const ContextScope scope(node.context_);
             node.invoke();
         } catch (...) {
             const std::exception_ptr error = std::current_exception();
@@ -96,6 +102,13 @@ void HandleNode::run_node(Callback& callback) {
 }
 
 }  // namespace detail
+
+Context Handle::get_context() const {
+    if (node_ == nullptr) {
+        throw RuntimeError("this handle is empty");
+    }
+    return Context(node_->context().cell(node_->running()));
+}
 
 using lowlevel::Callback;
 using lowlevel::CallbackList;
@@ -200,16 +213,22 @@ void EventLoop::run_forever() {
     check_runnable();
     struct Running {
         EventLoop& loop;
+        detail::ContextState context = detail::context_state;
         ~Running() {
             loop.ready_.splice_front(
                 loop.turn_);  // a KeyboardInterrupt left: the others stay ready
             detail::thread_state.loop = nullptr;
             detail::thread_state.debugging = false;
+            detail::context_state = context;
             loop.running_ = false;
             loop.stopping_ = false;
             loop.choose_checks();
         }
     } running{*this};
+    if (detail::ContextSlot* const entered =
+            std::exchange(detail::context_state.entered, nullptr)) {
+        detail::context_state.outside = entered;  // run() was called in it; tasks have their own
+    }
     running_ = true;
     detail::thread_state.loop = this;
     do {

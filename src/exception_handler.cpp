@@ -1,11 +1,14 @@
 // exception_handler.cpp - where exceptions go that nobody can be given.
 //
 // SPDX-License-Identifier: MIT
+#include <asyncio/detail/task_base.hpp>
 #include <asyncio/futures.hpp>
 #include <asyncio/log.hpp>
 
 #include "repr.hpp"
 #include "source_names.hpp"
+
+#include <optional>
 
 namespace asyncio {
 
@@ -54,6 +57,16 @@ const EventLoop::ExceptionHandler& EventLoop::get_exception_handler() const noex
     return exception_handler_ != nullptr ? *exception_handler_ : none;
 }
 
+/// What the handler runs in: the context of what it is told about, if that has one.
+detail::ContextSlot* EventLoop::context_of(const ExceptionContext& context) noexcept {
+    for (const AnyFuture* const future : {&context.task, &context.future}) {
+        if (*future && future->raw()->kind() == detail::FutureBase::Kind::task) {
+            return &static_cast<detail::TaskBase*>(future->raw())->context();
+        }
+    }
+    return context.handle ? &context.handle.node_->context() : nullptr;
+}
+
 void EventLoop::call_exception_handler(const ExceptionContext& context) {
     const std::shared_ptr<const ExceptionHandler> handler = exception_handler_;
     if (handler == nullptr) {
@@ -61,6 +74,10 @@ void EventLoop::call_exception_handler(const ExceptionContext& context) {
         return;
     }
     try {
+        std::optional<detail::ContextScope> scope;
+        if (detail::ContextSlot* const slot = context_of(context)) {
+            scope.emplace(*slot, detail::ContextScope::Again());
+        }
         (*handler)(*this, context);
     } catch (...) {
         const std::exception_ptr error = std::current_exception();

@@ -6,6 +6,7 @@
 #include <asyncio/detail/config.hpp>
 #include <asyncio/detail/gather.hpp>
 
+#include <algorithm>
 #include <atomic>
 
 namespace asyncio {
@@ -32,13 +33,41 @@ FutureBase::~FutureBase() {
         // Only functions can be left: whoever waits, or gathers, holds a reference.
         static_cast<DoneNode&>(static_cast<HandleNode&>(callbacks_.pop_front())).release();
     }
+    if (Rare* const rare = peek_rare()) {
+        for (FutureBase* const waiter : rare->awaited_by) {
+            waiter->release();
+        }
+        delete rare;
+    }
+}
+
+void FutureBase::add_awaited_by(FutureBase& waiter) {
+    std::vector<FutureBase*>& all = rare().awaited_by;
+    if (std::find(all.begin(), all.end(), &waiter) == all.end()) {
+        all.push_back(&waiter);
+        waiter.retain();
+    }
+}
+
+void FutureBase::discard_awaited_by(FutureBase& waiter) noexcept {
+    if (Rare* const rare = peek_rare()) {
+        if (std::erase(rare->awaited_by, &waiter) != 0) {
+            waiter.release();
+        }
+    }
+}
+
+const std::vector<FutureBase*>& FutureBase::awaited_by() const noexcept {
+    static const std::vector<FutureBase*> none;
+    const Rare* const rare = peek_rare();
+    return rare != nullptr ? rare->awaited_by : none;
 }
 
 FutureBase::Rare& FutureBase::rare() {
-    if (rare_ == nullptr) {
-        rare_ = std::make_unique<Rare>();
+    if (peek_rare() == nullptr) {
+        context_.lead_to(*new Rare);
     }
-    return *rare_;
+    return *peek_rare();
 }
 
 SourceNotes& FutureBase::make_notes() {
@@ -52,16 +81,17 @@ SourceNotes& FutureBase::make_notes() {
 void FutureBase::set_cancel_message(CancelMessage message) {
     if (message.has_value()) {
         rare().cancel_message.emplace(*message);
-    } else if (rare_ != nullptr) {
-        rare_->cancel_message.reset();
+    } else if (Rare* const rare = peek_rare()) {
+        rare->cancel_message.reset();
     }
 }
 
 CancelMessage FutureBase::cancel_message() const noexcept {
-    if (rare_ == nullptr || !rare_->cancel_message.has_value()) {
+    const Rare* const rare = peek_rare();
+    if (rare == nullptr || !rare->cancel_message.has_value()) {
         return {};
     }
-    return *rare_->cancel_message;
+    return *rare->cancel_message;
 }
 
 std::exception_ptr FutureBase::make_cancelled_error() {
@@ -292,6 +322,18 @@ void EventLoop::drop_dependents() noexcept {
         detail::DependentFuture& future = dependents_.pop_front();
         future.detach();
         future.release();
+    }
+}
+
+void future_add_to_awaited_by(const AnyFuture& future, const AnyFuture& waiter) {
+    if (future && waiter) {
+        future.raw()->add_awaited_by(*waiter.raw());
+    }
+}
+
+void future_discard_from_awaited_by(const AnyFuture& future, const AnyFuture& waiter) {
+    if (future && waiter) {
+        future.raw()->discard_awaited_by(*waiter.raw());
     }
 }
 

@@ -37,6 +37,7 @@ public:
             add_cancellation(static_cast<TaskBase&>(future), graph);
         }
         add_awaiters(future, graph);
+        add_told(future, graph);
         path_.pop_back();
         return graph;
     }
@@ -91,6 +92,17 @@ private:
                 add(*waiting, graph);
             } else if (TaskBase* parent = detail::group_parent(callback)) {
                 add(*parent, graph);
+            }
+        }
+    }
+
+    void add_told(FutureBase& future, FutureCallGraph& graph) {
+        for (FutureBase* const waiter : future.awaited_by()) {
+            if (waiter->kind() == FutureBase::Kind::task) {
+                add(static_cast<TaskBase&>(*waiter), graph);
+            } else if (enter(*waiter)) {
+                path_.pop_back();
+                graph.awaited_by.push_back(of(*waiter));
             }
         }
     }

@@ -182,6 +182,7 @@ EventLoop& Runner::get_loop() {
         if (options_.debug.has_value()) {
             loop_->set_debug(*options_.debug);
         }
+        context_ = copy_context();
     }
     return *loop_;
 }

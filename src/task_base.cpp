@@ -25,6 +25,43 @@ static std::uint64_t next_task_id() noexcept {
     return ++last;
 }
 
+// ---------------------------------------------------------------------------------- contexts
+
+// A step sets no context: it is that of the task that runs, unless something was entered since.
+static const ContextSlot* peek_current_context() noexcept {
+    if (context_state.entered != nullptr) {
+        return context_state.entered;
+    }
+    return thread_state.task != nullptr ? &thread_state.task->context() : context_state.outside;
+}
+
+ContextNode* current_root() noexcept {
+    const ContextSlot* const slot = peek_current_context();
+    return slot != nullptr ? slot->root() : nullptr;
+}
+
+ContextSlot& current_context() {
+    if (const ContextSlot* const slot = peek_current_context()) {
+        return const_cast<ContextSlot&>(*slot);
+    }
+    context_state.outside = &thread_context();
+    return *context_state.outside;
+}
+
+void capture_context(ContextSlot& slot, const Context* given) noexcept {
+    if (given != nullptr) {
+        slot.share(given->cell());
+    } else {
+        slot.copy(current_root());
+    }
+}
+
+bool running_task_is_in(const ContextCell& cell) noexcept {
+    return thread_state.task != nullptr && thread_state.task->context().peek_cell() == &cell;
+}
+
+// --------------------------------------------------------------------------------- beginning
+
 std::unique_ptr<FutureBase::Rare> TaskBase::rare_with_name(std::string_view name) {
     auto rare = std::make_unique<Rare>();
     rare->name.emplace(name);
@@ -32,11 +69,13 @@ std::unique_ptr<FutureBase::Rare> TaskBase::rare_with_name(std::string_view name
 }
 
 // The one reference of the beginning is the loop's.
-TaskBase::TaskBase(EventLoop& loop, PromiseBase& root, std::unique_ptr<Rare> rare) noexcept
+TaskBase::TaskBase(EventLoop& loop, PromiseBase& root, std::unique_ptr<Rare> rare,
+                   const Context* context) noexcept
     : FutureBase(loop, Kind::task, std::move(rare)),
       Callback(&run_start),
       leaf_(&root),
       id_(peek_rare() != nullptr ? 0 : next_task_id()) {
+    capture_context(this->context(), context);
     loop.tasks_.push_back(*this);
     loop.schedule(static_cast<Callback&>(*this));
 }
@@ -48,6 +87,14 @@ std::string TaskBase::name() const {
 
 PromiseBase* TaskBase::leaf() const noexcept {
     return thread_state.task == this ? thread_state.leaf : leaf_;
+}
+
+PromiseBase* TaskBase::root() const noexcept {
+    PromiseBase* frame = done() ? nullptr : leaf();
+    while (frame != nullptr && frame->parent() != nullptr) {
+        frame = frame->parent();
+    }
+    return frame;
 }
 
 // ----------------------------------------------------------------------------------- running
@@ -100,17 +147,31 @@ void TaskBase::start_eagerly() {
     struct Outer {
         TaskBase* task = thread_state.task;
         PromiseBase* leaf = thread_state.leaf;
+        ContextSlot* entered = std::exchange(context_state.entered, nullptr);
         ~Outer() {
             thread_state.task = task;
             thread_state.leaf = leaf;
+            context_state.entered = entered;
+            if (task != nullptr) {
+                task->set_held_up(false);
+            }
         }
     } const outer;
     if (outer.task != nullptr) {
         outer.task->leaf_ = outer.leaf;  // for leaf(): it is not the running task now
+        outer.task->set_held_up(true);
     }
     static_cast<Callback&>(*this).unlink();
     set_function(&run_step);
     run_step(*this);
+}
+
+// It is in its context still, while another task runs.
+void TaskBase::set_held_up(bool held_up) noexcept {
+    held_up_ = held_up;
+    if (ContextCell* const cell = context().peek_cell()) {
+        cell->entered.store(held_up, std::memory_order_relaxed);
+    }
 }
 
 // The trampoline: a coroutine was called, or has ended, and another one is to be resumed.

@@ -13,11 +13,15 @@ AnyTask make_task(EventLoop& loop, AnyCoroutine& coroutine, TaskOptions options)
     if (coroutine.root_ == nullptr) {
         detail::raise_awaited_again();
     }
-    coroutine.task_ = coroutine.make_(loop, coroutine.root_, options.name);
+    const bool eager = options.eager_start.value_or(false) && detail::thread_state.loop == &loop;
+    if (eager && options.context != nullptr) {
+        options.context->run([] {});  // throws if it is entered already
+    }
+    coroutine.task_ = coroutine.make_(loop, coroutine.root_, options.name, options.context);
     if (loop.get_debug()) {
         coroutine.task_.raw()->note_source(coroutine.site_);
     }
-    if (options.eager_start.value_or(false) && detail::thread_state.loop == &loop) {
+    if (eager) {
         static_cast<detail::TaskBase*>(coroutine.task_.raw())->start_eagerly();
     }
     return coroutine.task_;

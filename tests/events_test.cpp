@@ -783,6 +783,23 @@ TEST(Post, may_race_with_close) {
     }
 }
 
+TEST(TimerHandles, are_ordered_by_when_they_are_due_and_hashed_by_identity) {
+    EventLoop loop;
+    const TimePoint now = loop.time();
+    const TimerHandle a = loop.call_at(now + std::chrono::seconds(1), [] {});
+    const TimerHandle b = loop.call_at(now + std::chrono::seconds(2), [] {});
+    const TimerHandle c = loop.call_at(now + std::chrono::seconds(2), [] {});
+    const TimerHandle same = b;
+
+    EXPECT_TRUE(a < b && b > a && a <= b && b >= a);
+    EXPECT_FALSE(b < a || b < c || c < b);
+    EXPECT_TRUE(b <= same && b >= same && b == same);
+    EXPECT_FALSE(b <= c || b == c) << "due at the same time, but another";
+    EXPECT_EQ(std::hash<TimerHandle>()(b), std::hash<TimerHandle>()(same));
+    EXPECT_NE(std::hash<TimerHandle>()(b), std::hash<TimerHandle>()(c));
+    EXPECT_EQ(std::hash<Handle>()(b), std::hash<TimerHandle>()(b));
+}
+
 }  // namespace
 
 }  // namespace asyncio

@@ -1333,6 +1333,25 @@ ASYNC_TEST(Sleep, of_zero_and_less_only_lets_the_others_run) {
     EXPECT_EQ(get_running_loop().time(), start);
 }
 
+ASYNC_TEST(TaskCoroutine, is_that_of_the_task_until_it_is_done) {
+    auto inner = []() -> Coroutine<> { co_await sleep(1); };
+    auto outer = [](auto below, std::coroutine_handle<>& inside) -> Coroutine<> {
+        inside = current_task().get_coro();
+        co_await below();
+    };
+    std::coroutine_handle<> inside;
+    auto task = create_task(outer(inner, inside));
+    const std::coroutine_handle<> before = task.get_coro();
+    co_await sleep(0);
+
+    EXPECT_TRUE(before);
+    EXPECT_EQ(inside, before);
+    EXPECT_EQ(task.get_coro(), before) << "and not that of what it awaits";
+    EXPECT_NE(current_task().get_coro(), before);
+    co_await task;
+    EXPECT_FALSE(task.get_coro());
+}
+
 }  // namespace
 
 }  // namespace asyncio

@@ -19,7 +19,7 @@ CONDITION = re.compile(r"^\s*#\s*(if|ifdef|ifndef|elif|else)\b")
 LAYERS = [
     # 0 vocabulary
     """exceptions time contextvars log lowlevel/intrusive detail/blocks detail/config
-    detail/function source_names""",
+    detail/context_map detail/context_slot detail/function source_names""",
     # 1 loop
     """events lowlevel/callback lowlevel/executor lowlevel/inbox lowlevel/loop_resource
     lowlevel/operation lowlevel/proactor detail/handle debug_state timer_heap""",
@@ -34,7 +34,8 @@ LAYERS = [
     detail/queue_base detail/queue_storage detail/semaphore""",
     # 4 input and output
     """sockets transports protocols ssl subprocess signals files threads processes
-    detail/socket_operations detail/work addresses endpoints getaddrinfo loop_io""",
+    detail/concurrent_future detail/socket_operations detail/work addresses endpoints getaddrinfo
+    loop_io""",
     # 5 programs
     """runners streams servers detail/server_ref detail/start_server detail/stream_drain
     detail/stream_handle detail/stream_read detail/wait_closed open_connection receive_text

@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <asyncio/contextvars.hpp>
 #include <asyncio/detail/function.hpp>
 #include <asyncio/detail/handle.hpp>
 #include <asyncio/exceptions.hpp>
@@ -79,59 +80,6 @@ struct CallSite {
 
 }  // namespace detail
 
-/// What call_soon() gives: the means to cancel. Cheap to copy; empty by default. Dropping it
-/// changes nothing. Mirrors asyncio.Handle.
-class Handle {
-public:
-    Handle() = default;
-    Handle(const Handle& other) noexcept : node_(other.node_) {
-        if (node_ != nullptr) {
-            node_->retain();
-        }
-    }
-    Handle(Handle&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
-    Handle& operator=(Handle other) noexcept {
-        std::swap(node_, other.node_);
-        return *this;
-    }
-    ~Handle() {
-        if (node_ != nullptr) {
-            node_->release();
-        }
-    }
-
-    /// The function will not be called, if it was not yet; it is destroyed at once.
-    void cancel() noexcept {
-        if (node_ != nullptr) {
-            node_->cancel();
-        }
-    }
-    [[nodiscard]] bool cancelled() const noexcept { return node_ != nullptr && node_->cancelled(); }
-    explicit operator bool() const noexcept { return node_ != nullptr; }
-    bool operator==(const Handle&) const noexcept = default;
-
-protected:
-    friend class EventLoop;
-    /// Takes over a reference.
-    explicit Handle(detail::HandleNode* node) noexcept : node_(node) {}
-
-    detail::HandleNode* node_ = nullptr;
-};
-
-/// What call_later() and call_at() give. Mirrors asyncio.TimerHandle.
-class TimerHandle : public Handle {
-public:
-    TimerHandle() = default;
-    /// When it is due, on the loop's clock.
-    [[nodiscard]] TimePoint when() const noexcept {
-        return node_ != nullptr ? static_cast<detail::TimerNode*>(node_)->when() : TimePoint{};
-    }
-
-private:
-    friend class EventLoop;
-    using Handle::Handle;
-};
-
 /// Runs callbacks, one after another in the order in which they became ready, and waits when there
 /// are none. Tasks, timers and I/O are callbacks to it.
 ///
@@ -182,15 +130,28 @@ public:
 
     // ---- calling functions
 
-    /// Calls `fn(args...)` in the next turn. Arguments are kept by value.
+    /// Calls `fn(args...)` in the next turn. Arguments are kept by value. With options:
+    /// `call_soon(fn, {.context = &context})`, or `call_soon({.context = &context}, fn, args...)`;
+    /// so for the others, too.
     template <class Fn, class... Args>
         requires std::is_invocable_v<std::decay_t<Fn>&, std::decay_t<Args>...>
     Handle call_soon(Fn&& fn, Args&&... args) {
+        return call_soon(CallOptions(), std::forward<Fn>(fn), std::forward<Args>(args)...);
+    }
+    template <class Fn>
+        requires std::is_invocable_v<std::decay_t<Fn>&>
+    Handle call_soon(Fn&& fn, CallOptions options) {
+        return call_soon(options, std::forward<Fn>(fn));
+    }
+    template <class Fn, class... Args>
+        requires std::is_invocable_v<std::decay_t<Fn>&, std::decay_t<Args>...>
+    Handle call_soon(CallOptions options, Fn&& fn, Args&&... args) {
         if constexpr (sizeof...(Args) > 0) {
-            return call_soon(detail::bind(std::forward<Fn>(fn), std::forward<Args>(args)...));
+            return call_soon(options,
+                             detail::bind(std::forward<Fn>(fn), std::forward<Args>(args)...));
         } else {
             auto* node = detail::HandleNodeOf<detail::HandleNode, std::decay_t<Fn>>::make(
-                *this, false, std::forward<Fn>(fn));
+                *this, false, options.context, std::forward<Fn>(fn));
             check_handle(*node);
             schedule(*node);
             return Handle(node);
@@ -202,7 +163,18 @@ public:
     template <class Fn, class... Args>
         requires std::is_invocable_v<std::decay_t<Fn>&, std::decay_t<Args>...>
     TimerHandle call_later(Duration delay, Fn&& fn, Args&&... args) {
-        return call_at(detail::after(time(), delay), std::forward<Fn>(fn),
+        return call_at(detail::after(time(), delay), CallOptions(), std::forward<Fn>(fn),
+                       std::forward<Args>(args)...);
+    }
+    template <class Fn>
+        requires std::is_invocable_v<std::decay_t<Fn>&>
+    TimerHandle call_later(Duration delay, Fn&& fn, CallOptions options) {
+        return call_at(detail::after(time(), delay), options, std::forward<Fn>(fn));
+    }
+    template <class Fn, class... Args>
+        requires std::is_invocable_v<std::decay_t<Fn>&, std::decay_t<Args>...>
+    TimerHandle call_later(Duration delay, CallOptions options, Fn&& fn, Args&&... args) {
+        return call_at(detail::after(time(), delay), options, std::forward<Fn>(fn),
                        std::forward<Args>(args)...);
     }
 
@@ -210,11 +182,22 @@ public:
     template <class Fn, class... Args>
         requires std::is_invocable_v<std::decay_t<Fn>&, std::decay_t<Args>...>
     TimerHandle call_at(TimePoint when, Fn&& fn, Args&&... args) {
+        return call_at(when, CallOptions(), std::forward<Fn>(fn), std::forward<Args>(args)...);
+    }
+    template <class Fn>
+        requires std::is_invocable_v<std::decay_t<Fn>&>
+    TimerHandle call_at(TimePoint when, Fn&& fn, CallOptions options) {
+        return call_at(when, options, std::forward<Fn>(fn));
+    }
+    template <class Fn, class... Args>
+        requires std::is_invocable_v<std::decay_t<Fn>&, std::decay_t<Args>...>
+    TimerHandle call_at(TimePoint when, CallOptions options, Fn&& fn, Args&&... args) {
         if constexpr (sizeof...(Args) > 0) {
-            return call_at(when, detail::bind(std::forward<Fn>(fn), std::forward<Args>(args)...));
+            return call_at(when, options,
+                           detail::bind(std::forward<Fn>(fn), std::forward<Args>(args)...));
         } else {
             auto* node = detail::HandleNodeOf<detail::TimerNode, std::decay_t<Fn>>::make(
-                *this, false, std::forward<Fn>(fn));
+                *this, false, options.context, std::forward<Fn>(fn));
             check_handle(*node);
             TimerHandle handle(node);
             arm_handle(*node, when);
@@ -228,12 +211,23 @@ public:
     template <class Fn, class... Args>
         requires std::is_invocable_v<std::decay_t<Fn>&, std::decay_t<Args>...>
     Handle call_soon_threadsafe(Fn&& fn, Args&&... args) {
+        return call_soon_threadsafe(CallOptions(), std::forward<Fn>(fn),
+                                    std::forward<Args>(args)...);
+    }
+    template <class Fn>
+        requires std::is_invocable_v<std::decay_t<Fn>&>
+    Handle call_soon_threadsafe(Fn&& fn, CallOptions options) {
+        return call_soon_threadsafe(options, std::forward<Fn>(fn));
+    }
+    template <class Fn, class... Args>
+        requires std::is_invocable_v<std::decay_t<Fn>&, std::decay_t<Args>...>
+    Handle call_soon_threadsafe(CallOptions options, Fn&& fn, Args&&... args) {
         if constexpr (sizeof...(Args) > 0) {
             return call_soon_threadsafe(
-                detail::bind(std::forward<Fn>(fn), std::forward<Args>(args)...));
+                options, detail::bind(std::forward<Fn>(fn), std::forward<Args>(args)...));
         } else {
             auto* node = detail::HandleNodeOf<detail::HandleNode, std::decay_t<Fn>>::make(
-                *this, true, std::forward<Fn>(fn));
+                *this, true, options.context, std::forward<Fn>(fn));
             Handle handle(node);
             post_handle(*node);
             return handle;
@@ -298,7 +292,8 @@ public:
     /// `handler(EventLoop&, const ExceptionContext&)` gets what nobody else can be given: what
     /// callbacks throw, exceptions of tasks that nobody retrieved. Empty (or nullptr) stands for
     /// default_exception_handler(), which logs.
-    /// A handler may replace itself while it is called.
+    /// A handler may replace itself while it is called. It runs in the context of the task or
+    /// callback that it is told about.
     void set_exception_handler(ExceptionHandler handler);
     [[nodiscard]] const ExceptionHandler& get_exception_handler() const noexcept;
     void call_exception_handler(const ExceptionContext& context);
@@ -389,6 +384,7 @@ private:
     }
     /// To the exception handler of `loop` if it still exists, otherwise to the log.
     static void report(EventLoop* loop, const ExceptionContext& context) noexcept;
+    static detail::ContextSlot* context_of(const ExceptionContext& context) noexcept;
 
     void take_posted() noexcept;
     void check_use();

@@ -120,8 +120,14 @@ public:
     /// Notes for debug mode that it is made here, at `site`.
     void note_source(std::source_location site) noexcept;
     [[nodiscard]] const SourceNotes* source_notes() const noexcept {
-        return rare_ != nullptr ? rare_->notes.get() : nullptr;
+        const Rare* const rare = peek_rare();
+        return rare != nullptr ? rare->notes.get() : nullptr;
     }
+
+    // Who waits for it without being in callbacks().
+    void add_awaited_by(FutureBase& waiter);
+    void discard_awaited_by(FutureBase& waiter) noexcept;
+    [[nodiscard]] const std::vector<FutureBase*>& awaited_by() const noexcept;
 
     // What makes a plain future done; the result goes to outcome() before.
     void finish();
@@ -134,15 +140,20 @@ public:
     }
 
 protected:
-    /// Of what is needed rarely.
-    struct Rare {
+    /// Of what is needed rarely; and the context, where there is such a thing.
+    struct Rare : ContextSlot {
         std::optional<std::string> name;
         std::optional<std::string> cancel_message;
         std::unique_ptr<SourceNotes> notes;
+        std::vector<FutureBase*> awaited_by;  // for the call graph; retained
     };
 
     FutureBase(EventLoop& loop, Kind kind, std::unique_ptr<Rare> rare = nullptr) noexcept
-        : kind_(kind), loop_(&loop), rare_(std::move(rare)) {}
+        : kind_(kind), loop_(&loop) {
+        if (rare != nullptr) {
+            context_.lead_to(*rare.release());
+        }
+    }
     virtual ~FutureBase();
 
     /// Destroys and frees the object.
@@ -158,7 +169,11 @@ protected:
     Rare& rare();
     SourceNotes& make_notes();
     void set_cancel_message(CancelMessage message);
-    [[nodiscard]] const Rare* peek_rare() const noexcept { return rare_.get(); }
+    [[nodiscard]] Rare* peek_rare() const noexcept {
+        return static_cast<Rare*>(context_.leads_to());
+    }
+    /// Of a task, what it runs in; nothing of other futures.
+    [[nodiscard]] ContextSlot& context_slot() noexcept { return context_; }
 
 private:
     void expire() noexcept;
@@ -178,13 +193,14 @@ protected:
     bool must_cancel_ : 1 = false;  // throw CancelledError at the next step
     bool interrupted_ : 1 = false;  // this step throws CancelledError
     bool quiet_ : 1 = false;        // nothing is reported if it is destroyed while pending
-    [[maybe_unused]] std::uint8_t unused_ : 7 = 0;  // so that all is written at once, none kept
+    bool held_up_ : 1 = false;      // in a step of its own, by one that was started eagerly in it
+    [[maybe_unused]] std::uint8_t unused_ : 6 = 0;  // so that all is written at once, none kept
     std::uint16_t block_size_ = 0;  // of frame and control block; 0 if it is larger than that
 
 private:
     EventLoop* loop_;
     lowlevel::CallbackList callbacks_;
-    std::unique_ptr<Rare> rare_;
+    ContextSlot context_;  // the slot leads to a Rare, which this then owns
 };
 
 /// A future that others make done: what gather() and shield() give. While it watches them its loop

@@ -6,6 +6,7 @@
 #include <asyncio/detail/task_base.hpp>
 #include <asyncio/futures.hpp>
 
+#include <coroutine>
 #include <optional>
 #include <source_location>
 #include <string>
@@ -15,6 +16,15 @@
 #include <vector>
 
 namespace asyncio {
+
+namespace detail {
+
+[[nodiscard]] inline std::coroutine_handle<> coroutine_of(const TaskBase& task) noexcept {
+    PromiseBase* const root = task.root();
+    return root != nullptr ? std::coroutine_handle<PromiseBase>::from_promise(*root) : nullptr;
+}
+
+}  // namespace detail
 
 /// Any task, without the type of its result; see AnyFuture.
 class AnyTask : public AnyFuture {
@@ -29,9 +39,14 @@ public:
     int uncancel() const { return task().uncancel(); }
     void set_name(std::string name) const { task().set_name(std::move(name)); }
 
+    /// See Task.
+    [[nodiscard]] std::coroutine_handle<> get_coro() const { return detail::coroutine_of(task()); }
+    /// What the task runs in.
+    [[nodiscard]] Context get_context() const { return task().get_context(); }
+
     template <class Fn>
-    DoneCallbackToken add_done_callback(Fn&& fn) const {
-        return this->template add_callback<AnyTask>(std::forward<Fn>(fn));
+    DoneCallbackToken add_done_callback(Fn&& fn, CallOptions options = {}) const {
+        return this->template add_callback<AnyTask>(std::forward<Fn>(fn), options);
     }
 
     explicit AnyTask(detail::FutureBase& base) noexcept : AnyFuture(base) {}
@@ -62,9 +77,15 @@ public:
     int uncancel() const { return task().uncancel(); }
     void set_name(std::string name) const { task().set_name(std::move(name)); }
 
+    /// The coroutine that it drives, to tell it from others: only the task may resume it. Null when
+    /// the task is done, for the frame is gone then.
+    [[nodiscard]] std::coroutine_handle<> get_coro() const { return detail::coroutine_of(task()); }
+    /// What the task runs in: its maker's context as it was then, with what it has set since.
+    [[nodiscard]] Context get_context() const { return task().get_context(); }
+
     template <class Fn>
-    DoneCallbackToken add_done_callback(Fn&& fn) const {
-        return this->template add_callback<Task>(std::forward<Fn>(fn));
+    DoneCallbackToken add_done_callback(Fn&& fn, CallOptions options = {}) const {
+        return this->template add_callback<Task>(std::forward<Fn>(fn), options);
     }
 
     explicit Task(detail::FutureBase& base) noexcept : Future<T>(base) {}
@@ -78,6 +99,9 @@ private:
 /// Keyword arguments of create_task().
 struct TaskOptions {
     std::string_view name = {};  ///< "Task-N" if empty
+    /// What the task runs in: what it sets is seen there. By default a copy of the current context,
+    /// made when the task is.
+    const Context* context = nullptr;
     /// true: the task's first step runs at once, before create_task() returns; false: in the next
     /// turn; by default as the loop's task factory has it, which is the next turn if there is none.
     std::optional<bool> eager_start = std::nullopt;
@@ -106,13 +130,13 @@ private:
     friend AnyTask make_task(EventLoop& loop, AnyCoroutine& coroutine, TaskOptions options);
 
     template <class T>
-    static AnyTask make_untyped(EventLoop& loop, detail::PromiseBase*& root,
-                                std::string_view name) {
-        return AnyTask(*detail::TaskImpl<T>::make_untyped(loop, root, name));
+    static AnyTask make_untyped(EventLoop& loop, detail::PromiseBase*& root, std::string_view name,
+                                const Context* context) {
+        return AnyTask(*detail::TaskImpl<T>::make_untyped(loop, root, name, context));
     }
 
     detail::PromiseBase* root_;
-    AnyTask (*make_)(EventLoop&, detail::PromiseBase*&, std::string_view);
+    AnyTask (*make_)(EventLoop&, detail::PromiseBase*&, std::string_view, const Context*);
     std::source_location site_;
     AnyTask task_;
 };
@@ -125,7 +149,8 @@ private:
 /// never sees the loop; its callbacks are scheduled all the same. Each task that is started eagerly
 /// by another needs stack, as a function that is called by another does.
 ///
-/// Errors: RuntimeError("cannot reuse already awaited coroutine") the second time;
+/// Errors: RuntimeError("cannot reuse already awaited coroutine") the second time, or if it is to
+///         start eagerly in a context that is entered already;
 ///         KeyboardInterrupt and SystemExit leave the first step.
 AnyTask make_task(EventLoop& loop, AnyCoroutine& coroutine, TaskOptions options);
 
@@ -160,7 +185,7 @@ Task<T> start_task(EventLoop& loop, Coroutine<T>&& coroutine, const TaskOptions&
         return start_special_task(loop, std::move(coroutine), options, site);
     }
     // The first reference is the loop's, until the task is done.
-    return Task<T>(*TaskImpl<T>::make(loop, std::move(coroutine), options.name));
+    return Task<T>(*TaskImpl<T>::make(loop, std::move(coroutine), options.name, options.context));
 }
 
 template <class A>

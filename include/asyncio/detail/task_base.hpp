@@ -35,6 +35,13 @@ public:
     [[nodiscard]] std::string name() const;
     void set_name(std::string name) { rare().name = std::move(name); }
 
+    /// What it runs in.
+    [[nodiscard]] ContextSlot& context() noexcept { return context_slot(); }
+    [[nodiscard]] Context get_context() { return Context(context().cell(held_up_)); }
+
+    /// Its own coroutine, which awaits the others; null when it is done.
+    [[nodiscard]] PromiseBase* root() const noexcept;
+
     // ---- for awaiters, of the running task
 
     /// The task waits in `waiter` until it is woken. Its callback goes to whatever list will be
@@ -97,7 +104,8 @@ public:
     void abandon() noexcept;
 
 protected:
-    TaskBase(EventLoop& loop, PromiseBase& root, std::unique_ptr<Rare> rare) noexcept;
+    TaskBase(EventLoop& loop, PromiseBase& root, std::unique_ptr<Rare> rare,
+             const Context* context) noexcept;
     ~TaskBase() override = default;
 
     [[nodiscard]] std::size_t block_size() const noexcept {
@@ -111,6 +119,7 @@ private:
     static void run_step(Callback& callback);
     static void run_timer(Callback& callback);
     [[gnu::noinline]] void go_on();
+    void set_held_up(bool held_up) noexcept;
     void complete(PromiseBase& root);
     void complete_with_error(PromiseBase& root);
     void leave(PromiseBase& root);
@@ -133,32 +142,36 @@ template <class T>
 class TaskImpl final : public TaskBase {
 public:
     /// Takes the coroutine over. The object lies in front of the coroutine's frame.
-    static TaskImpl* make(EventLoop& loop, Coroutine<T>&& coroutine, std::string_view name) {
+    static TaskImpl* make(EventLoop& loop, Coroutine<T>&& coroutine, std::string_view name,
+                          const Context* context) {
         std::unique_ptr<Rare> rare = name.empty() ? nullptr : rare_with_name(name);
         PromiseBase* const root = coroutine.release();
         if (root == nullptr) {
             raise_awaited_again();
         }
-        return make_of_root(loop, *root, std::move(rare));
+        return make_of_root(loop, *root, std::move(rare), context);
     }
     /// The same without the types.
-    static TaskBase* make_untyped(EventLoop& loop, PromiseBase*& root, std::string_view name) {
+    static TaskBase* make_untyped(EventLoop& loop, PromiseBase*& root, std::string_view name,
+                                  const Context* context) {
         std::unique_ptr<Rare> rare = name.empty() ? nullptr : rare_with_name(name);
-        return make_of_root(loop, *std::exchange(root, nullptr), std::move(rare));
+        return make_of_root(loop, *std::exchange(root, nullptr), std::move(rare), context);
     }
 
     [[nodiscard]] OutcomeBase& outcome() noexcept override { return outcome_; }
 
 private:
-    static TaskImpl* make_of_root(EventLoop& loop, PromiseBase& root, std::unique_ptr<Rare> rare) {
+    static TaskImpl* make_of_root(EventLoop& loop, PromiseBase& root, std::unique_ptr<Rare> rare,
+                                  const Context* context) {
         static_assert(sizeof(TaskImpl) <= task_prefix<T>);
         void* const frame = std::coroutine_handle<PromiseBase>::from_promise(root).address();
         return ::new (static_cast<char*>(frame) - task_prefix<T>)
-            TaskImpl(loop, root, std::move(rare));
+            TaskImpl(loop, root, std::move(rare), context);
     }
 
-    TaskImpl(EventLoop& loop, PromiseBase& root, std::unique_ptr<Rare> rare) noexcept
-        : TaskBase(loop, root, std::move(rare)) {
+    TaskImpl(EventLoop& loop, PromiseBase& root, std::unique_ptr<Rare> rare,
+             const Context* context) noexcept
+        : TaskBase(loop, root, std::move(rare), context) {
         root.adopt(outcome_);
     }
     ~TaskImpl() override = default;
