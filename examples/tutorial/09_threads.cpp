@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <functional>
 #include <future>
 #include <optional>
 #include <sstream>
@@ -75,6 +76,22 @@ Coroutine<> threadsafe() {
 }  // the jthread is joined here, before the queue that it uses is gone
 // [/threadsafe]
 
+// [coroutine]
+Coroutine<std::string> ask(std::string question) {
+    co_await sleep(0);
+    co_return question + "? yes";
+}
+
+void consult(EventLoop& loop) {  // in a thread of its own
+    auto answer = run_coroutine_threadsafe(ask("ready"), loop);
+    std::puts(answer.result(5s).c_str());  // the thread waits, and the loop does not
+}
+
+Coroutine<> coroutine() {
+    co_await to_thread(consult, std::ref(get_running_loop()));
+}
+// [/coroutine]
+
 // [cancelled]
 Coroutine<> abandoned() {
     EventLoop& loop = get_running_loop();
@@ -105,6 +122,8 @@ Coroutine<> amain() {
     co_await executor();
     std::puts("-- threadsafe");
     co_await threadsafe();
+    std::puts("-- coroutine");
+    co_await coroutine();
     std::puts("-- abandoned");
     co_await abandoned();
 }

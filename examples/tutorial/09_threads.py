@@ -53,6 +53,22 @@ async def threadsafe():
 # [/threadsafe]
 
 
+# [coroutine]
+async def ask(question):
+    await asyncio.sleep(0)
+    return f"{question}? yes"
+
+
+def consult(loop):  # in a thread of its own
+    answer = asyncio.run_coroutine_threadsafe(ask("ready"), loop)
+    print(answer.result(timeout=5))  # the thread waits, and the loop does not
+
+
+async def coroutine():
+    await asyncio.to_thread(consult, asyncio.get_running_loop())
+# [/coroutine]
+
+
 # [cancelled]
 async def abandoned():
     loop = asyncio.get_running_loop()
@@ -75,7 +91,7 @@ async def abandoned():
 
 
 async def main():
-    for part in (blocking, executor, threadsafe, abandoned):
+    for part in (blocking, executor, threadsafe, coroutine, abandoned):
         print(f"-- {part.__name__}")
         await part()
 
