@@ -198,8 +198,8 @@ public:
         return state().exception();
     }
 
-    /// False if it has a result or an exception. Otherwise it is cancelled from now on, and the task
-    /// will be: which may clean up, and no longer change that.
+    /// False if it has a result or an exception. Otherwise it is cancelled from now on, and the
+    /// task will be: which may clean up, and no longer change that.
     bool cancel() const {
         static_cast<void>(state());
         return detail::ConcurrentStateOf<T>::cancel(state_);

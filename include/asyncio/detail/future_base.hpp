@@ -148,8 +148,8 @@ protected:
         std::optional<std::string> cancel_message;
         std::unique_ptr<SourceNotes> notes;
         std::vector<FutureBase*> awaited_by;  // for the call graph; retained
-        ScopeLink* scope = nullptr;  // of a task: the innermost cancel scope that it is in
-        int scope_requests = 0;      // of those in cancelling(), how many are of scopes
+        ScopeLink* scope = nullptr;           // of a task: the innermost cancel scope that it is in
+        int scope_requests = 0;               // of those in cancelling(), how many are of scopes
     };
 
     FutureBase(EventLoop& loop, Kind kind, std::unique_ptr<Rare> rare = nullptr) noexcept
