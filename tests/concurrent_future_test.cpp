@@ -147,6 +147,26 @@ TEST(RunCoroutineThreadsafe, passes_an_exception_on) {
     EXPECT_EQ(describe(future.exception()), "RuntimeError('bad')");
 }
 
+TEST(RunCoroutineThreadsafe, passes_on_what_the_task_factory_throws) {
+    const Logged logged;  // the coroutine was never awaited
+    LoopThread thread;
+    EventLoop& loop = thread.loop();
+    std::promise<std::string> reported;
+    loop.call_soon_threadsafe([&] {
+        loop.set_exception_handler([&](EventLoop&, const ExceptionContext& context) {
+            reported.set_value(describe(context.exception));
+        });
+        loop.set_task_factory([](EventLoop&, AnyCoroutine&, TaskOptions) -> AnyTask {
+            throw RuntimeError("no task");
+        });
+    });
+
+    const auto future = run_coroutine_threadsafe(add(1, 2), loop);
+
+    EXPECT_EQ(thrown_by([&] { return future.result(); }), "RuntimeError('no task')");
+    EXPECT_EQ(reported.get_future().get(), "RuntimeError('no task')");
+}
+
 TEST(RunCoroutineThreadsafe, times_out_and_goes_on) {
     const LoopThread thread;
     auto gate = std::make_shared<Future<int>>();
@@ -381,6 +401,15 @@ TEST(WrapFuture, that_is_cancelled_cancels_the_other_and_the_other_way_round) {
         second_wait.ended.get_future().wait();
     };
     run(body(waiting, second, thread.loop()));
+}
+
+TEST(WrapFuture, needs_a_loop) {
+    const LoopThread thread;
+    const auto future = run_coroutine_threadsafe(add(1, 2), thread.loop());
+
+    EXPECT_EQ(thrown_by([&] { return wrap_future(future); }),
+              "RuntimeError('no running event loop')");
+    EXPECT_EQ(future.result(), 3);
 }
 
 TEST(WrapFuture, may_outlive_its_loop) {
