@@ -246,12 +246,14 @@ void FutureWaiter::settle_interrupt(TaskBase& task) {
         task.forget_interrupt();
         std::rethrow_exception(future_->failure());
     }
+    future_->mark_retrieved();  // an error that came as well: the task has asked for it
     task.throw_if_interrupted();
 }
 
 std::exception_ptr FutureWaiter::check_without_throw() {
     TaskBase& task = *thread_state.task;
     if (task.interrupted() && !future_->ended_cancelled()) {
+        future_->mark_retrieved();
         return task.take_interrupt();
     }
     task.forget_interrupt();
