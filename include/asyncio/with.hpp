@@ -8,6 +8,7 @@
 #include <asyncio/result.hpp>
 
 #include <exception>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -91,15 +92,6 @@ Coroutine<BodyResult<R, Body>> run_body(Body& body, EnteredOf<R>& entered) {
     }
 }
 
-template <class R>
-Coroutine<bool> exit_resource(R& resource, std::exception_ptr error) {
-    if constexpr (Awaitable<decltype(resource.aexit(error))>) {
-        co_return co_await resource.aexit(error);
-    } else {
-        co_return resource.aexit(error);
-    }
-}
-
 /// `Held` is a reference to the resource, or the resource itself.
 template <class Held, class Body>
 auto with_resource(Held held, Body body)
@@ -107,23 +99,33 @@ auto with_resource(Held held, Body body)
     using R = std::remove_reference_t<Held>;
     using T = BodyResult<R, Body>;
     R& resource = held;
-    Result<T> result{NoOutcome()};
+    std::optional<EnteredOf<R>> entered;
     if constexpr (std::is_void_v<EnteredValue<R>>) {
         if constexpr (Awaitable<typename Entered<R>::Returned>) {
             co_await resource.aenter();
         } else {
             resource.aenter();
         }
-        EnteredNothing entered;
-        result = co_await as_result(run_body<R>(body, entered));
+        entered.emplace();
     } else if constexpr (Awaitable<typename Entered<R>::Returned>) {
-        EnteredOf<R> entered(co_await resource.aenter());
-        result = co_await as_result(run_body<R>(body, entered));
+        entered.emplace(co_await resource.aenter());
     } else {
-        EnteredOf<R> entered(resource.aenter());
-        result = co_await as_result(run_body<R>(body, entered));
+        entered.emplace(resource.aenter());
     }
-    const bool swallow = co_await exit_resource(resource, result.error());
+    Result<T> result{NoOutcome()};
+    try {
+        result = co_await as_result(run_body<R>(body, *entered));
+    } catch (...) {
+        result = Result<T>(std::current_exception());  // no memory for the frame of the body
+    }
+    std::exception_ptr error = result.error();
+    bool swallow = false;
+    if constexpr (Awaitable<decltype(resource.aexit(error))>) {
+        auto&& leaving = resource.aexit(error);
+        swallow = co_await std::forward<decltype(leaving)>(leaving);
+    } else {
+        swallow = resource.aexit(error);
+    }
     if (result.error() != nullptr && swallow) {
         if constexpr (std::is_void_v<T>) {
             co_return;
