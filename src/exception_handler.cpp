@@ -4,6 +4,10 @@
 #include <asyncio/futures.hpp>
 #include <asyncio/log.hpp>
 
+#include "report.hpp"
+
+#include <new>
+
 namespace asyncio {
 
 static std::string format(const ExceptionContext& context) {
@@ -24,7 +28,12 @@ static std::string format(const ExceptionContext& context) {
 }
 
 void EventLoop::default_exception_handler(const ExceptionContext& context) {
-    detail::log(Level::error, format(context));
+    try {
+        detail::log(Level::error, format(context));
+    } catch (const std::bad_alloc&) {
+        detail::log(Level::error,
+                    "Unhandled exception in event loop, and no memory to describe it");
+    }
 }
 
 void EventLoop::set_exception_handler(ExceptionHandler handler) {
@@ -51,7 +60,7 @@ void EventLoop::call_exception_handler(const ExceptionContext& context) {
             throw;
         }
         ExceptionContext failed;
-        failed.message = "Unhandled error in exception handler";
+        detail::set_message(failed, [] { return "Unhandled error in exception handler"; });
         failed.exception = error;
         default_exception_handler(failed);
         default_exception_handler(context);  // nothing is lost
@@ -74,7 +83,7 @@ void EventLoop::report(EventLoop* loop, const ExceptionContext& context) noexcep
 
 void EventLoop::report_callback_error(detail::HandleNode& node, std::exception_ptr error) {
     ExceptionContext context;
-    context.message = "Exception in callback";
+    detail::set_message(context, [] { return "Exception in callback"; });
     context.exception = std::move(error);
     node.retain();
     context.handle = Handle(&node);

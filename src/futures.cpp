@@ -6,6 +6,8 @@
 #include <asyncio/detail/config.hpp>
 #include <asyncio/detail/gather.hpp>
 
+#include "report.hpp"
+
 #include <atomic>
 
 namespace asyncio {
@@ -181,13 +183,12 @@ void FutureBase::report_unretrieved() noexcept {
     ExceptionContext context;
     context.exception = outcome().error;
     context.future = AnyFuture(*this);
-    try {
-        constexpr const char* text = " exception was never retrieved";
-        context.message = (kind_ == Kind::task        ? "Task"
-                           : kind_ == Kind::gathering ? "_GatheringFuture"
-                                                      : "Future") +
-                          std::string(text);
-    } catch (const std::bad_alloc&) {}  // reported without a text
+    set_message(context, [this] {
+        const std::string kind = kind_ == Kind::task        ? "Task"
+                                 : kind_ == Kind::gathering ? "_GatheringFuture"
+                                                            : "Future";
+        return kind + " exception was never retrieved";
+    });
     EventLoop::report(loop_, context);
 }
 

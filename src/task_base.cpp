@@ -7,6 +7,8 @@
 #include <asyncio/futures.hpp>
 #include <asyncio/lowlevel/waiter.hpp>
 
+#include "report.hpp"
+
 #include <atomic>
 
 namespace asyncio {
@@ -305,7 +307,7 @@ void EventLoop::drop_pending_tasks() noexcept {
                 continue;
             }
             ExceptionContext context;
-            context.message = "Task was destroyed but it is pending!";
+            detail::set_message(context, [] { return "Task was destroyed but it is pending!"; });
             context.task = AnyFuture(static_cast<detail::FutureBase&>(task));
             call_exception_handler(context);
         } catch (...) {

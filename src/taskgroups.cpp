@@ -7,6 +7,8 @@
 #include <asyncio/detail/error_or.hpp>
 #include <asyncio/result.hpp>
 
+#include "report.hpp"
+
 #include <utility>
 
 namespace asyncio {
@@ -205,8 +207,10 @@ void TaskGroup::on_child_done(detail::GroupChild& child) {
     if (parent_.done()) {
         // Entered by hand and never left.
         ExceptionContext context;
-        context.message = "Task '" + task.get_name() + "' has errored out but its parent task '" +
-                          parent_.get_name() + "' is already completed";
+        detail::set_message(context, [&] {
+            return "Task '" + task.get_name() + "' has errored out but its parent task '" +
+                   parent_.get_name() + "' is already completed";
+        });
         context.exception = error;
         context.task = task;
         loop().call_exception_handler(context);

@@ -27,7 +27,7 @@ LAYERS = [
     """coroutines generators futures result tasks timeouts with lowlevel/waiter
     detail/as_completed detail/error_or detail/future_base detail/gather detail/generator_base
     detail/outcome detail/shield detail/sleep detail/task detail/task_base detail/wait
-    exception_handler task_factory""",
+    exception_handler report task_factory""",
     # 3 coordination
     """taskgroups locks queues graph
     detail/acquire detail/event detail/lock detail/place detail/primitive detail/queue_awaiters
