@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -26,13 +27,17 @@ namespace asyncio::testing {
 
 #ifdef ASYNCIO_TEST_ALLOCATION_HOOKS
 
-inline constinit thread_local std::int64_t live_blocks = 0;
+inline constinit std::atomic<std::int64_t> live_blocks{0};
 
-/// Blocks that this thread has allocated, less those that it has freed.
+/// Blocks that have been allocated since the first call, less those that have been freed.
 inline std::int64_t live_allocations() {
     static const int installed = __sanitizer_install_malloc_and_free_hooks(
-        [](const volatile void*, std::size_t) { ++live_blocks; },
-        [](const volatile void* block) { live_blocks -= block != nullptr ? 1 : 0; });
+        [](const volatile void*, std::size_t) {
+            live_blocks.fetch_add(1, std::memory_order_relaxed);
+        },
+        [](const volatile void* block) {
+            live_blocks.fetch_sub(block != nullptr ? 1 : 0, std::memory_order_relaxed);
+        });
     static_cast<void>(installed);
     return live_blocks;
 }
