@@ -56,7 +56,8 @@ private:
         self.expect(self.inside_ == 1, "two hold the lock");
         self.entered_.push_back(number);
         self.expect(in_order(self.entered_), "somebody was overtaken");
-        auto slept = co_await as_result(number % 2 == 0 ? sleep(0) : sleep(1h));
+        const Duration delay = number % 2 == 0 ? Duration(0) : Duration(1h);
+        auto slept = co_await as_result(sleep(delay));
         inside.end();
         self.lock_.release();
         slept.get();
@@ -175,7 +176,8 @@ public:
 private:
     static Coroutine<> swallow() { static_cast<void>(co_await as_result(sleep(1h))); }
     static Coroutine<> hang(Wrong& self) {
-        if (!co_await as_result(sleep(1h))) {
+        const auto slept = co_await as_result(sleep(1h));
+        if (!slept.has_value()) {
             co_await self.event_.wait();
         }
     }

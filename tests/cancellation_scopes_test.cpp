@@ -197,7 +197,8 @@ private:
                 self.enter("inner failing", group.create_task(fail_after(self.alive_, 1h)),
                            Ends::freely);
             }
-            co_await sleep(inner_fails ? 0s : 1h);
+            const Duration delay = inner_fails ? Duration(0) : Duration(1h);
+            co_await sleep(delay);
         };
         co_await task_group(body);
     }

@@ -388,7 +388,8 @@ AsyncGenerator<int> count_slowly(int& alive, int& cleaned, int to) {
     std::exception_ptr error;
     try {
         for (int number = 0; number < to; ++number) {
-            co_await sleep(number % 2 == 0 ? Duration(0s) : Duration(1h));
+            const Duration delay = number % 2 == 0 ? Duration(0) : Duration(1h);
+            co_await sleep(delay);
             co_yield number;
         }
     } catch (...) {
@@ -493,13 +494,14 @@ public:
 private:
     static Coroutine<> call(InThreads& self, bool fails) {
         co_await sleep(0);
-        const auto answer = co_await as_result(to_thread([&self, fails] {
+        const auto function = [&self, fails] {
             ++self.called_;
             if (fails) {
                 throw RuntimeError("as it should");
             }
             return 3;
-        }));
+        };
+        const auto answer = co_await as_result(to_thread(function));
         if (answer.cancelled()) {
             static_cast<void>(answer.get());
         }
