@@ -134,6 +134,7 @@ TaskGroup& TaskGroup::aenter() {
     if (detail::thread_state.task == nullptr) {
         throw RuntimeError(description() + " cannot determine the parent task");
     }
+    exit_.emplace(leave());
     entered_ = true;
     parent_ = current_task();
     if (cancel_called_) {
@@ -233,6 +234,17 @@ std::vector<std::exception_ptr> TaskGroup::errors() const {
 }
 
 Coroutine<bool> TaskGroup::aexit(std::exception_ptr error) {
+    body_error_ = std::move(error);
+    if (!exit_.has_value()) {
+        return leave();  // by hand, and not for the first time
+    }
+    Coroutine<bool> exit = std::move(*exit_);
+    exit_.reset();
+    return exit;
+}
+
+Coroutine<bool> TaskGroup::leave() {
+    const std::exception_ptr error = std::move(body_error_);
     exiting_ = true;
     std::exception_ptr cancellation;
     if (error != nullptr) {

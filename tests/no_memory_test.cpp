@@ -310,6 +310,25 @@ Coroutine<> group_tasks() {
     check(sum == 3);
 }
 
+// The children use what is local to the parent, and so must have ended when it goes on.
+Coroutine<> group_with_references() {
+    const auto alive = std::make_shared<int>(0);
+    const auto child = [](std::shared_ptr<int> count) -> Coroutine<> {
+        ++*count;
+        const auto slept = co_await as_result(sleep(5));
+        --*count;
+        slept.get();
+    };
+    const auto body = [&](TaskGroup& group) -> Coroutine<> {
+        group.create_task(child(alive));
+        group.create_task(child(alive));
+        co_await sleep(1);
+    };
+    const auto ended = co_await as_result(task_group(body));
+    check(*alive == 0);
+    ended.get();
+}
+
 Coroutine<> group_that_fails() {
     const auto body = [](TaskGroup& group) -> Coroutine<> {
         group.create_task(fail_after(1));
@@ -327,6 +346,7 @@ Coroutine<> group_that_fails() {
 TEST(NoMemory, for_task_groups) {
     expect_survives_each_failure(&group_tasks);
     expect_survives_each_failure(&group_that_fails);
+    expect_survives_each_failure(&group_with_references);
 }
 
 // --------------------------------------------------------------------------------- primitives

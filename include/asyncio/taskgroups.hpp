@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -90,6 +91,7 @@ private:
     friend class detail::GroupChild;
     friend detail::TaskBase* detail::group_parent(const lowlevel::Callback& callback) noexcept;
 
+    Coroutine<bool> leave();
     void check_open() const;
     [[nodiscard]] EventLoop& loop() const;
     [[nodiscard]] detail::NewGroupChild new_child();
@@ -105,6 +107,8 @@ private:
     bool cancel_called_ = false;
     bool parent_cancelled_ = false;  // by the group
     AnyTask parent_;
+    std::optional<Coroutine<bool>> exit_;  // made at the entrance: no memory is needed to leave
+    std::exception_ptr body_error_;
     std::exception_ptr base_error_;
     lowlevel::List<detail::GroupChild, TaskGroup> children_;
     lowlevel::List<detail::GroupChild, TaskGroup> failed_;  // that were children, with their errors
