@@ -7,10 +7,8 @@
 #include <asyncio/graph.hpp>
 #include <asyncio/locks.hpp>
 #include <asyncio/queues.hpp>
-#include <asyncio/runners.hpp>
 #include <asyncio/taskgroups.hpp>
 #include <asyncio/tasks.hpp>
-#include <asyncio/threads.hpp>
 #include <asyncio/timeouts.hpp>
 
 #include <gtest/gtest-spi.h>
@@ -426,7 +424,7 @@ TEST(NoMemory, for_queues) {
     expect_survives_each_failure(&use_queue<LifoQueue<int>>);
 }
 
-// ------------------------------------------------------------------------- generators, threads
+// ---------------------------------------------------------------------------------- generators
 
 AsyncGenerator<std::string> lines(int count) {
     for (int number = 0; number < count; ++number) {
@@ -455,18 +453,6 @@ TEST(NoMemory, for_generators) {
     expect_survives_each_failure(&iterate);
 }
 
-Coroutine<> call_in_thread() {
-    const auto size = co_await to_thread([](const std::string& text) { return text.size(); },
-                                         std::string(100, 'x'));
-    check(size == 100);
-    const auto failed = co_await as_result(to_thread([]() -> int { throw RuntimeError("no"); }));
-    check(!failed.has_value());
-}
-
-TEST(NoMemory, for_threads) {
-    expect_survives_each_failure(&call_in_thread);
-}
-
 Coroutine<> look_at_graph() {
     const Task<int> inner = create_task(give_after(1, 1));
     const Task<> outer = create_task(both(inner, create_task(sleep(1))));
@@ -484,33 +470,6 @@ Coroutine<> look_at_graph() {
 
 TEST(NoMemory, for_call_graphs) {
     expect_survives_each_failure(&look_at_graph);
-}
-
-// --------------------------------------------------------------------------------- run, Runner
-
-Coroutine<int> main_program() {
-    const Task<int> left = create_task(give_after(100, 1));  // for the runner to cancel
-    const int value = co_await create_task(give_after(1, 2));
-    const int answer = co_await to_thread([] { return 40; });
-    co_return value + answer;
-}
-
-TEST(NoMemory, for_run) {
-    testing::expect_each_failure_survived([](std::int64_t which, char(&complaint)[200]) {
-        const testing::FailingAllocation failing(which);
-        std::exception_ptr error;
-        int answer = 42;
-        try {
-            answer = run(main_program());
-        } catch (...) {
-            error = std::current_exception();
-        }
-        const bool failed = failing.failed();
-        if (answer != 42 || (error != nullptr && !testing::has_bad_alloc(error))) {
-            describe(error).copy(complaint, sizeof complaint - 1);
-        }
-        return failed;
-    });
 }
 
 }  // namespace
