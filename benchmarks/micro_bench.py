@@ -17,7 +17,7 @@ import statistics
 import subprocess
 import sys
 
-GROUPS = ["tasks", "cancel", "timers", "threads", "million", "sleepers"]
+GROUPS = ["tasks", "contexts", "cancel", "timers", "threads", "million", "sleepers"]
 
 
 def measure(program, group):

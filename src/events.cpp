@@ -5,9 +5,11 @@
 
 #include <asyncio/detail/config.hpp>
 
+#include "debug_state.hpp"
 #include "timer_heap.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <mutex>
 #include <vector>
 
@@ -18,6 +20,11 @@ namespace detail {
 constinit thread_local ThreadState thread_state{};
 
 // ------------------------------------------------------------------------------- HandleNode
+
+HandleNode::HandleNode(EventLoop& loop, bool shared, const Context* context) noexcept
+    : Callback(&run_node), loop_(&loop), shared_(shared) {
+    capture_context(context_, context);
+}
 
 void HandleNode::release() noexcept {
     if (shared_) {
@@ -32,6 +39,16 @@ void HandleNode::release() noexcept {
         }
     }
     drop_function();
+    if (noted_) [[unlikely]] {
+        forget_and_dispose();
+        return;
+    }
+    dispose();
+}
+
+// Apart, so that release() needs no registers for it.
+void HandleNode::forget_and_dispose() noexcept {
+    EventLoop::forget_source(loop_, *this);
     dispose();
 }
 
@@ -70,6 +87,7 @@ void HandleNode::run_node(Callback& callback) {
         } running{node};
         node.running_ = true;
         try {
+            const ContextScope scope(node.context_);
             node.invoke();
         } catch (...) {
             const std::exception_ptr error = std::current_exception();
@@ -84,6 +102,13 @@ void HandleNode::run_node(Callback& callback) {
 }
 
 }  // namespace detail
+
+Context Handle::get_context() const {
+    if (node_ == nullptr) {
+        throw RuntimeError("this handle is empty");
+    }
+    return Context(node_->context().cell(node_->running()));
+}
 
 using lowlevel::Callback;
 using lowlevel::CallbackList;
@@ -108,6 +133,11 @@ std::uint64_t next_serial() noexcept {
     return last.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 
+bool debug_wanted() {
+    const char* const debug = std::getenv("ASYNCIO_DEBUG");
+    return debug != nullptr && *debug != '\0' && std::string_view(debug) != "0";
+}
+
 }  // namespace
 
 EventLoop::EventLoop(std::unique_ptr<lowlevel::Proactor> proactor)
@@ -115,6 +145,7 @@ EventLoop::EventLoop(std::unique_ptr<lowlevel::Proactor> proactor)
       timers_(std::make_unique<lowlevel::TimerHeap>()),
       serial_(next_serial()) {
     now_ = last_poll_ = proactor_->now();
+    set_debug(debug_wanted());
     const std::lock_guard lock(loops().mutex);
     loops().alive.push_back(this);
 }
@@ -156,7 +187,9 @@ void EventLoop::check_runnable() const {
 // A turn asks the kernel only when nothing is ready, or about every millisecond: asking costs
 // fifty times a switch between tasks. How many callbacks make a millisecond is measured between
 // two polls, so that slow callbacks are counted as what they are.
-inline void EventLoop::run_once() {
+// `begin` is called when all is ready that the turn will run.
+template <class Run, class Begin>
+inline void EventLoop::run_once(Run run, Begin begin) {
     if (!inbox_.empty()) [[unlikely]] {
         inbox_.take(ready_);
     }
@@ -166,13 +199,14 @@ inline void EventLoop::run_once() {
     if (ready_.empty() || callbacks_since_poll_ >= callbacks_per_poll_) [[unlikely]] {
         poll();
     }
+    begin();
     // Only what is ready now: callbacks scheduled by these run in the next turn, so that I/O and
     // timers get their chance between two generations.
     turn_.splice_back(ready_);
     std::uint32_t count = 0;
     while (!turn_.empty()) {
         ++count;
-        turn_.pop_front().run();
+        run(turn_.pop_front());
     }
     callbacks_since_poll_ += count;
 }
@@ -181,19 +215,59 @@ void EventLoop::run_forever() {
     check_runnable();
     struct Running {
         EventLoop& loop;
+        detail::ContextState context = detail::context_state;
         ~Running() {
             loop.ready_.splice_front(
                 loop.turn_);  // a KeyboardInterrupt left: the others stay ready
             detail::thread_state.loop = nullptr;
+            detail::thread_state.debugging = false;
+            detail::context_state = context;
             loop.running_ = false;
             loop.stopping_ = false;
+            if (loop.instrumented_) {
+                loop.tell_run(false);
+            }
+            loop.choose_checks();
         }
     } running{*this};
+    if (detail::ContextSlot* const entered =
+            std::exchange(detail::context_state.entered, nullptr)) {
+        detail::context_state.outside = entered;  // run() was called in it; tasks have their own
+    }
     running_ = true;
     detail::thread_state.loop = this;
+    if (instrumented_) {
+        tell_run(true);
+    }
     do {
-        run_once();
+        choose_checks();
+        leaving_ = stopping_;
+        if (instrumented_) {
+            run_instrumented_turns();
+        } else {
+            debug_ ? run_watched_turns() : run_turns();
+        }
     } while (!stopping_);
+}
+
+// Debug mode and instruments have turns of their own, so that no other pays for them.
+void EventLoop::run_turns() {
+    do {
+        run_once([](Callback& callback) { callback.run(); }, [] {});
+    } while (!leaving_);
+}
+
+void EventLoop::run_watched_turns() {
+    do {
+        run_once([this](Callback& callback) { run_watched(callback); }, [] {});
+    } while (!leaving_);
+}
+
+void EventLoop::run_instrumented_turns() {
+    do {
+        run_once([this](Callback& callback) { run_instrumented(callback); },
+                 [this] { begin_instrumented_turn(); });
+    } while (!leaving_);
 }
 
 // What a signal handler posted, for whoever goes away before the loop runs again.
@@ -220,7 +294,13 @@ void EventLoop::poll() {
             deadline = TimePoint::min();
         }
     }
+    if (instrumented_) [[unlikely]] {
+        tell_io_wait(true, deadline);
+    }
     proactor_->poll(pending_, ready_, deadline);
+    if (instrumented_) [[unlikely]] {
+        tell_io_wait(false, deadline);
+    }
     if (may_block) {
         asleep_.store(false, std::memory_order_relaxed);
         if (!inbox_.empty()) {
@@ -235,6 +315,7 @@ void EventLoop::poll() {
             std::clamp<std::int64_t>(interval / each, 1, most_callbacks));
     }
     last_poll_ = now_;
+    callbacks_before_poll_ += callbacks_since_poll_;
     callbacks_since_poll_ = 0;
     move_due_timers();
 }
@@ -254,6 +335,9 @@ bool EventLoop::post(Callback& callback) noexcept {
 }
 
 void EventLoop::post_handle(detail::HandleNode& node) {
+    if (debug_) {
+        note_source(node);
+    }
     if (detail::thread_state.loop == this) {
         schedule(node);  // in order with this thread's call_soon()
         return;

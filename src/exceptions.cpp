@@ -27,6 +27,10 @@ InvalidStateError::~InvalidStateError() = default;
 QueueEmpty::~QueueEmpty() = default;
 QueueFull::~QueueFull() = default;
 QueueShutDown::~QueueShutDown() = default;
+WouldBlock::~WouldBlock() = default;
+EndOfChannel::~EndOfChannel() = default;
+BrokenResourceError::~BrokenResourceError() = default;
+ClosedResourceError::~ClosedResourceError() = default;
 BrokenBarrierError::~BrokenBarrierError() = default;
 IncompleteReadError::~IncompleteReadError() = default;
 LimitOverrunError::~LimitOverrunError() = default;
@@ -74,6 +78,11 @@ AddressInfoError::AddressInfoError(int eai, const std::string& text, const std::
 // -------------------------------------------------------------------------------- ExceptionGroup
 
 static void append_leaves(std::string& text, const ExceptionGroup& group, int depth) {
+    constexpr int deepest = 50;
+    if (depth > deepest) {
+        text += " ...";
+        return;
+    }
     for (const std::exception_ptr& error : group.exceptions()) {
         text += '\n';
         text.append(static_cast<std::size_t>(depth) * 2, ' ');
@@ -105,30 +114,59 @@ ExceptionGroup::ExceptionGroup(std::string message, std::vector<std::exception_p
     append_leaves(what_, *this, 1);
 }
 
-ExceptionGroup::Split ExceptionGroup::split_if(bool (*predicate)(const std::exception_ptr&)) const {
+std::exception_ptr ExceptionGroup::derive(std::vector<std::exception_ptr> exceptions) const {
+    return std::make_exception_ptr(ExceptionGroup(message_, std::move(exceptions)));
+}
+
+ExceptionGroup::Part::Part(std::exception_ptr error) : error_(std::move(error)) {
+    try {
+        if (error_ != nullptr) {
+            std::rethrow_exception(error_);
+        }
+    } catch (const ExceptionGroup& group) {
+        group_ = &group;
+        return;
+    } catch (...) {}
+    throw TypeError("derive must return an instance of ExceptionGroup");
+}
+
+ExceptionGroup::Split ExceptionGroup::whole() const {
+    return {.match = Part(derive(exceptions_)), .rest = {}};
+}
+
+ExceptionGroup::Split ExceptionGroup::split_if_any(Matches matches, const void* predicate) const {
+    Split all = whole();
+    return matches(predicate, all.match.error()) ? std::move(all) : split_by(matches, predicate);
+}
+
+ExceptionGroup::Split ExceptionGroup::split_by(Matches matches, const void* predicate) const {
     std::vector<std::exception_ptr> match;
     std::vector<std::exception_ptr> rest;
     for (const std::exception_ptr& error : exceptions_) {
+        if (matches(predicate, error)) {
+            match.push_back(error);
+            continue;
+        }
         try {
             std::rethrow_exception(error);
         } catch (const ExceptionGroup& inner) {
-            Split split = inner.split_if(predicate);
-            if (split.match.has_value()) {
-                match.push_back(std::make_exception_ptr(*split.match));
+            const Split split = inner.split_by(matches, predicate);
+            if (split.match) {
+                match.push_back(split.match.error());
             }
-            if (split.rest.has_value()) {
-                rest.push_back(std::make_exception_ptr(*split.rest));
+            if (split.rest) {
+                rest.push_back(split.rest.error());
             }
         } catch (...) {
-            (predicate(error) ? match : rest).push_back(error);
+            rest.push_back(error);
         }
     }
     Split result;
     if (!match.empty()) {
-        result.match.emplace(message_, std::move(match));
+        result.match = Part(derive(std::move(match)));
     }
     if (!rest.empty()) {
-        result.rest.emplace(message_, std::move(rest));
+        result.rest = Part(derive(std::move(rest)));
     }
     return result;
 }
@@ -252,6 +290,14 @@ std::string describe(const std::exception_ptr& error) {
         return "QueueFull()";
     } catch (const QueueShutDown&) {
         return "QueueShutDown()";
+    } catch (const WouldBlock&) {
+        return "WouldBlock()";
+    } catch (const EndOfChannel&) {
+        return "EndOfChannel()";
+    } catch (const BrokenResourceError&) {
+        return "BrokenResourceError()";
+    } catch (const ClosedResourceError&) {
+        return "ClosedResourceError()";
     } catch (const IncompleteReadError& e) {
         return describe_text("IncompleteReadError", e);
     } catch (const LimitOverrunError& e) {

@@ -8,6 +8,7 @@
 
 #include "report.hpp"
 
+#include <algorithm>
 #include <atomic>
 
 namespace asyncio {
@@ -34,28 +35,65 @@ FutureBase::~FutureBase() {
         // Only functions can be left: whoever waits, or gathers, holds a reference.
         static_cast<DoneNode&>(static_cast<HandleNode&>(callbacks_.pop_front())).release();
     }
+    if (Rare* const rare = peek_rare()) {
+        for (FutureBase* const waiter : rare->awaited_by) {
+            waiter->release();
+        }
+        delete rare;
+    }
+}
+
+void FutureBase::add_awaited_by(FutureBase& waiter) {
+    std::vector<FutureBase*>& all = rare().awaited_by;
+    if (std::find(all.begin(), all.end(), &waiter) == all.end()) {
+        all.push_back(&waiter);
+        waiter.retain();
+    }
+}
+
+void FutureBase::discard_awaited_by(FutureBase& waiter) noexcept {
+    if (Rare* const rare = peek_rare()) {
+        if (std::erase(rare->awaited_by, &waiter) != 0) {
+            waiter.release();
+        }
+    }
+}
+
+const std::vector<FutureBase*>& FutureBase::awaited_by() const noexcept {
+    static const std::vector<FutureBase*> none;
+    const Rare* const rare = peek_rare();
+    return rare != nullptr ? rare->awaited_by : none;
 }
 
 FutureBase::Rare& FutureBase::rare() {
-    if (rare_ == nullptr) {
-        rare_ = std::make_unique<Rare>();
+    if (peek_rare() == nullptr) {
+        context_.lead_to(*new Rare);
     }
-    return *rare_;
+    return *peek_rare();
+}
+
+SourceNotes& FutureBase::make_notes() {
+    Rare& notes = rare();
+    if (notes.notes == nullptr) {
+        notes.notes = std::make_unique<SourceNotes>();
+    }
+    return *notes.notes;
 }
 
 void FutureBase::set_cancel_message(CancelMessage message) {
     if (message.has_value()) {
         rare().cancel_message.emplace(*message);
-    } else if (rare_ != nullptr) {
-        rare_->cancel_message.reset();
+    } else if (Rare* const rare = peek_rare()) {
+        rare->cancel_message.reset();
     }
 }
 
 CancelMessage FutureBase::cancel_message() const noexcept {
-    if (rare_ == nullptr || !rare_->cancel_message.has_value()) {
+    const Rare* const rare = peek_rare();
+    if (rare == nullptr || !rare->cancel_message.has_value()) {
         return {};
     }
-    return *rare_->cancel_message;
+    return *rare->cancel_message;
 }
 
 std::exception_ptr FutureBase::make_cancelled_error() {
@@ -97,10 +135,15 @@ std::exception_ptr FutureBase::failure() {
 DoneCallbackToken FutureBase::add_done_node(DoneNode& node) {
     static std::atomic<std::uint64_t> last_id{0};
     node.id_ = last_id.fetch_add(1, std::memory_order_relaxed) + 1;
+    if (thread_state.debugging && loop_ == thread_state.loop) [[unlikely]] {
+        loop_->note_source(node);
+    }
     if (done()) {
-        if (loop_ != thread_state.loop && !EventLoop::usable(loop_)) {
+        try {
+            check_loop();
+        } catch (...) {
             node.release();
-            raise_runtime_error("Event loop is closed");
+            throw;
         }
         node.keep(*this);
         loop_->schedule(static_cast<lowlevel::Callback&>(node));
@@ -141,6 +184,9 @@ void FutureBase::fail(std::exception_ptr error) {
 }
 
 bool FutureBase::cancel_plain(CancelMessage message) {
+    if (loop_ != thread_state.loop) [[unlikely]] {
+        EventLoop::check_thread(loop_);
+    }
     mark_retrieved();
     if (done()) {
         return false;
@@ -151,10 +197,18 @@ bool FutureBase::cancel_plain(CancelMessage message) {
     return true;
 }
 
-void FutureBase::schedule_all_callbacks() {
-    if (loop_ != thread_state.loop && !EventLoop::usable(loop_)) {
-        raise_runtime_error("Event loop is closed");
+// Before something is scheduled in the future's loop.
+void FutureBase::check_loop() const {
+    if (loop_ != thread_state.loop) [[unlikely]] {
+        if (!EventLoop::usable(loop_)) {
+            raise_runtime_error("Event loop is closed");
+        }
+        EventLoop::check_thread(loop_);
     }
+}
+
+void FutureBase::schedule_all_callbacks() {
+    check_loop();
     if (has_done_nodes_) {
         for (lowlevel::Callback& callback : callbacks_) {
             if (callback.function() == &HandleNode::run_node) {
@@ -183,7 +237,10 @@ void FutureBase::report_unretrieved() noexcept {
     ExceptionContext context;
     context.exception = outcome().error;
     context.future = AnyFuture(*this);
-    set_message(context, [this] {
+    set_message(context, [this, &context] {
+        if (const SourceNotes* const notes = source_notes()) {
+            context.source_traceback = notes->made_at;
+        }
         const std::string kind = kind_ == Kind::task        ? "Task"
                                  : kind_ == Kind::gathering ? "_GatheringFuture"
                                                             : "Future";
@@ -268,6 +325,18 @@ void EventLoop::drop_dependents() noexcept {
         detail::DependentFuture& future = dependents_.pop_front();
         future.detach();
         future.release();
+    }
+}
+
+void future_add_to_awaited_by(const AnyFuture& future, const AnyFuture& waiter) {
+    if (future && waiter) {
+        future.raw()->add_awaited_by(*waiter.raw());
+    }
+}
+
+void future_discard_from_awaited_by(const AnyFuture& future, const AnyFuture& waiter) {
+    if (future && waiter) {
+        future.raw()->discard_awaited_by(*waiter.raw());
     }
 }
 

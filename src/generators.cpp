@@ -223,6 +223,7 @@ Coroutine<> EventLoop::shutdown_asyncgens() {
             context.message =
                 "an error occurred during closing of asynchronous generator " + open[index].name;
             context.exception = error;
+            context.asyncgen = open[index].name;
             call_exception_handler(context);
         }
     }

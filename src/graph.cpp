@@ -7,9 +7,10 @@
 #include <asyncio/taskgroups.hpp>
 #include <asyncio/tasks.hpp>
 
+#include "source_names.hpp"
+
 #include <algorithm>
 #include <cstdio>
-#include <string_view>
 
 namespace asyncio {
 
@@ -19,78 +20,6 @@ using detail::FutureBase;
 using detail::PromiseBase;
 using detail::TaskBase;
 
-/// The opening parenthesis that the closing one at `close` belongs to.
-std::size_t matching_open(std::string_view text, std::size_t close) {
-    int depth = 0;
-    for (std::size_t at = close + 1; at-- > 0;) {
-        if (text[at] == ')') {
-            ++depth;
-        } else if (text[at] == '(' && --depth == 0) {
-            return at;
-        }
-    }
-    return std::string_view::npos;
-}
-
-/// In a coroutine's body g++ calls the function by what it has made of it:
-/// "void app::handler(handler(Db&)::_ZN3app7handlerER2Db.Frame*)". This gives
-/// "void app::handler(Db&)"; of a lambda's operator(), the lambda.
-std::string without_frame(std::string name) {
-    constexpr std::string_view mark = ".Frame*)";
-    for (std::size_t at = name.find(mark); at != std::string::npos; at = name.find(mark)) {
-        const std::size_t close = at + mark.size() - 1;
-        const std::size_t open = matching_open(name, close);
-        const std::size_t mangled = name.rfind("::_Z", at);
-        if (open == std::string::npos || mangled == std::string::npos || mangled < open) {
-            break;
-        }
-        const std::string inner = name.substr(open + 1, mangled - open - 1);
-        std::string parameters;
-        if (!inner.ends_with('>')) {
-            const std::size_t last = inner.rfind(')');
-            const std::size_t first = last == std::string::npos ? last : matching_open(inner, last);
-            parameters = first == std::string::npos ? "" : inner.substr(first);
-        }
-        std::string before = name.substr(0, open);
-        constexpr std::string_view call = "::operator()";
-        if (parameters.empty() && before.ends_with(call)) {
-            before.resize(before.size() - call.size());
-        }
-        name.replace(0, close + 1, before.append(parameters));
-    }
-    return name;
-}
-
-/// "asyncio::Coroutine<int> app::handler(Db&)" -> "app::handler(Db&)"
-std::string without_return_type(std::string name) {
-    // The return type ends at the last blank before the parameters that is outside of <> and ().
-    int depth = 0;
-    std::size_t begin = 0;
-    for (std::size_t at = 0; at < name.size(); ++at) {
-        const char c = name[at];
-        if (c == '<' || c == '(') {
-            if (c == '(' && depth == 0) {
-                break;
-            }
-            ++depth;
-        } else if (c == '>' || c == ')') {
-            --depth;
-        } else if (c == ' ' && depth == 0) {
-            begin = at + 1;
-        }
-    }
-    return name.substr(begin);
-}
-
-std::string readable_name(const char* function) {
-    return without_return_type(without_frame(function));
-}
-
-/// The library's own coroutines say nothing to a user.
-bool is_internal(std::string_view name) {
-    return name.starts_with("asyncio::detail::");
-}
-
 class Capture {
 public:
     explicit Capture(CallGraphOptions options) : options_(options) {}
@@ -98,11 +27,17 @@ public:
     FutureCallGraph of(FutureBase& future) {
         FutureCallGraph graph;
         graph.future = AnyFuture(future);
+        const detail::SourceNotes* const notes = future.source_notes();
+        if (notes != nullptr && !notes->made_at.empty()) {
+            graph.created_at = entry(notes->made_at.back());
+        }
         path_.push_back(&future);
         if (future.kind() == FutureBase::Kind::task) {
             add_stack(static_cast<TaskBase&>(future), graph);
+            add_cancellation(static_cast<TaskBase&>(future), graph);
         }
         add_awaiters(future, graph);
+        add_told(future, graph);
         path_.pop_back();
         return graph;
     }
@@ -115,11 +50,26 @@ private:
         for (PromiseBase* frame = task.leaf();
              frame != nullptr && graph.call_stack.size() < options_.limit;
              frame = frame->parent()) {
-            std::string function = readable_name(frame->site().function_name());
-            if (!is_internal(function)) {
+            std::string function = detail::readable_name(frame->site().function_name());
+            if (!detail::is_internal(function)) {
                 graph.call_stack.push_back(
                     {std::move(function), frame->site().file_name(), frame->site().line()});
             }
+        }
+    }
+
+    static FrameCallGraphEntry entry(const std::source_location& site) {
+        return {detail::readable_name(site.function_name()), site.file_name(), site.line()};
+    }
+
+    static void add_cancellation(TaskBase& task, FutureCallGraph& graph) {
+        if (task.done()) {
+            return;
+        }
+        graph.cancelling = task.cancelling();
+        const detail::SourceNotes* const notes = task.source_notes();
+        if (graph.cancelling > 0 && notes != nullptr && detail::is_known(notes->cancelled_at)) {
+            graph.swallowed_at = entry(notes->cancelled_at);
         }
     }
 
@@ -146,6 +96,17 @@ private:
         }
     }
 
+    void add_told(FutureBase& future, FutureCallGraph& graph) {
+        for (FutureBase* const waiter : future.awaited_by()) {
+            if (waiter->kind() == FutureBase::Kind::task) {
+                add(static_cast<TaskBase&>(*waiter), graph);
+            } else if (enter(*waiter)) {
+                path_.pop_back();
+                graph.awaited_by.push_back(of(*waiter));
+            }
+        }
+    }
+
     void add(TaskBase& task, FutureCallGraph& graph) {
         if (enter(task)) {
             path_.pop_back();
@@ -167,6 +128,11 @@ private:
     std::vector<FutureBase*> path_;
 };
 
+std::string in_words(const FrameCallGraphEntry& frame) {
+    return std::string("File '") + frame.file + "', line " + std::to_string(frame.line) +
+           ", in async " + frame.function;
+}
+
 void format(const FutureCallGraph& graph, const std::string& indent, std::string& text) {
     const std::string name = graph.future.get_name();
     text += indent + "* " + (name.empty() ? "Future()" : "Task(name='" + name + "')");
@@ -177,9 +143,18 @@ void format(const FutureCallGraph& graph, const std::string& indent, std::string
     if (!graph.call_stack.empty()) {
         text += indent + "  + Call stack:\n";
         for (const FrameCallGraphEntry& frame : graph.call_stack) {
-            text += indent + "  |   File '" + frame.file + "', line " + std::to_string(frame.line) +
-                    ", in async " + frame.function + "\n";
+            text += indent + "  |   " + in_words(frame) + "\n";
         }
+    }
+    if (graph.cancelling > 0) {
+        text += indent + "  + Cancelling: " + std::to_string(graph.cancelling);
+        if (graph.swallowed_at.has_value()) {
+            text += ", swallowed at " + in_words(*graph.swallowed_at);
+        }
+        text += "\n";
+    }
+    if (graph.created_at.has_value()) {
+        text += indent + "  + Created at: " + in_words(*graph.created_at) + "\n";
     }
     if (!graph.awaited_by.empty()) {
         text += indent + "  + Awaited by:\n";

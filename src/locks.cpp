@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: MIT
 #include <asyncio/locks.hpp>
 
+#include <asyncio/detail/scope.hpp>
 #include <asyncio/log.hpp>
 
 #include <charconv>
@@ -243,6 +244,7 @@ Coroutine<bool> Condition::wait() {
     const Wait call(waits_);
     lock_.release();
     std::exception_ptr error = co_await detail::WaitFor<NoticeAwaiter, Condition>(*this);
+    const detail::ScopeShield undisturbed;  // it would be tried again and again
     try {
         for (bool held = false; !held && call.exists();) {
             const Result<bool> acquired = co_await as_result(lock_.acquire());

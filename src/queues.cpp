@@ -81,15 +81,30 @@ bool QueueWaiter::abort(TaskBase&, CancelMessage message) noexcept {
 
 void QueueWaiter::run_woken(Callback& callback) {
     auto& self = static_cast<QueueWaiter&>(callback);
-    // A request to cancel that uncancel() has taken back since is none.
-    const bool cancelled = self.cancelled_late_ && self.task_->cancelling() > 0;
-    if (!cancelled && self.Place::linked() && self.must_wait(self.queue_.qsize())) {
+    if (self.waits_on()) {
         self.cancelled_late_ = false;
         self.line().leave(self);
         self.line().join(self);
         return;
     }
     static_cast<Callback&>(*self.task_).run();
+}
+
+bool QueueWaiter::waits_on() const noexcept {
+    // A request to cancel that uncancel() has taken back since is none.
+    const bool cancelled = cancelled_late_ && task_->cancelling() > 0;
+    return !cancelled && Place::linked() && must_wait(queue_.qsize());
+}
+
+TaskBase* QueueWaiter::woken_task(const Callback& callback) noexcept {
+    return callback.function() == &run_woken ? static_cast<const QueueWaiter&>(callback).task_
+                                             : nullptr;
+}
+
+TaskBase* QueueWaiter::task_to_run(const Callback& callback) noexcept {
+    TaskBase* const task = woken_task(callback);
+    return task != nullptr && !static_cast<const QueueWaiter&>(callback).waits_on() ? task
+                                                                                    : nullptr;
 }
 
 void QueueWaiter::settle() noexcept {

@@ -57,6 +57,12 @@ public:
 
     [[nodiscard]] bool came() const noexcept { return count_.load() > 0; }
 
+    /// How many requests to cancel the main task there are besides this one. (It may have ended, by
+    /// another, in the turn in which the signal came: then this one was never counted.)
+    [[nodiscard]] int other_requests() const {
+        return counted_ ? main_.uncancel() : main_.cancelling();
+    }
+
 private:
     static void on_signal(int) {
         handlers_.fetch_add(1);
@@ -70,7 +76,8 @@ private:
         handlers_.fetch_sub(1);
     }
     static void cancel_main(Callback& callback) {
-        static_cast<Interrupt&>(callback).main_.cancel();
+        auto& self = static_cast<Interrupt&>(callback);
+        self.counted_ = self.main_.cancel();
     }
 
     static inline std::atomic<Interrupt*> active_{nullptr};
@@ -80,6 +87,7 @@ private:
     AnyTask main_;
     std::atomic<int> count_{0};
     bool installed_ = false;
+    bool counted_ = false;
 };
 
 }  // namespace detail
@@ -171,9 +179,10 @@ EventLoop& Runner::get_loop() {
     if (loop_ == nullptr) {
         loop_ =
             options_.loop_factory != nullptr ? options_.loop_factory() : new_event_loop(proactor_);
-        const char* const debug = std::getenv("ASYNCIO_DEBUG");
-        loop_->set_debug(options_.debug.value_or(debug != nullptr && *debug != '\0' &&
-                                                 std::string_view(debug) != "0"));
+        if (options_.debug.has_value()) {
+            loop_->set_debug(*options_.debug);
+        }
+        context_ = copy_context();
     }
     return *loop_;
 }
@@ -188,7 +197,7 @@ EventLoop& Runner::begin() {
 void Runner::finish(const AnyTask& main) {
     detail::Interrupt interrupt(*loop_, main);
     detail::run_until_done(*loop_, main, false);
-    if (interrupt.came() && main.cancelled() && main.uncancel() == 0) {
+    if (interrupt.came() && main.cancelled() && interrupt.other_requests() == 0) {
         throw KeyboardInterrupt();
     }
 }

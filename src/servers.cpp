@@ -194,6 +194,7 @@ private:
         ExceptionContext context;
         set_message(context, [message] { return message; });
         context.exception = std::move(error);
+        context.socket = &socket_;
         server_.io_.loop()->call_exception_handler(context);
     }
 

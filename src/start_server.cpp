@@ -1,6 +1,7 @@
 // start_server.cpp - a server whose connections are streams, each served by a handler.
 //
 // SPDX-License-Identifier: MIT
+#include <asyncio/contextvars.hpp>
 #include <asyncio/streams.hpp>
 
 #include "endpoints.hpp"
@@ -65,6 +66,8 @@ public:
         : ServerCore(io, options.backlog), limit_(options.limit), start_(std::move(start)) {}
 
     [[nodiscard]] std::size_t limit() const noexcept { return limit_; }
+    /// Of the one who started it.
+    [[nodiscard]] const Context& context() const noexcept { return context_; }
     [[nodiscard]] const StartClient& start() const noexcept { return start_; }
 
 private:
@@ -75,6 +78,7 @@ private:
     }
 
     std::size_t limit_;
+    Context context_ = copy_context();
     StartClient start_;
 };
 
@@ -99,7 +103,9 @@ void ServedConnection::serve() {
     try {
         StreamReader reader(*this);
         StreamWriter writer(*this);
-        watch(server_.start()(*loop(), std::move(reader), std::move(writer)));
+        // Each in a copy of its own.
+        watch(server_.context().copy().run(
+            [&] { return server_.start()(*loop(), std::move(reader), std::move(writer)); }));
     } catch (...) {
         const std::exception_ptr error = std::current_exception();
         close();

@@ -27,6 +27,43 @@ static std::uint64_t next_task_id() noexcept {
     return ++last;
 }
 
+// ---------------------------------------------------------------------------------- contexts
+
+// A step sets no context: it is that of the task that runs, unless something was entered since.
+static const ContextSlot* peek_current_context() noexcept {
+    if (context_state.entered != nullptr) {
+        return context_state.entered;
+    }
+    return thread_state.task != nullptr ? &thread_state.task->context() : context_state.outside;
+}
+
+ContextNode* current_root() noexcept {
+    const ContextSlot* const slot = peek_current_context();
+    return slot != nullptr ? slot->root() : nullptr;
+}
+
+ContextSlot& current_context() {
+    if (const ContextSlot* const slot = peek_current_context()) {
+        return const_cast<ContextSlot&>(*slot);
+    }
+    context_state.outside = &thread_context();
+    return *context_state.outside;
+}
+
+void capture_context(ContextSlot& slot, const Context* given) noexcept {
+    if (given != nullptr) {
+        slot.share(given->cell());
+    } else {
+        slot.copy(current_root());
+    }
+}
+
+bool running_task_is_in(const ContextCell& cell) noexcept {
+    return thread_state.task != nullptr && thread_state.task->context().peek_cell() == &cell;
+}
+
+// --------------------------------------------------------------------------------- beginning
+
 std::unique_ptr<FutureBase::Rare> TaskBase::rare_with_name(std::string_view name) {
     auto rare = std::make_unique<Rare>();
     rare->name.emplace(name);
@@ -34,11 +71,13 @@ std::unique_ptr<FutureBase::Rare> TaskBase::rare_with_name(std::string_view name
 }
 
 // The one reference of the beginning is the loop's.
-TaskBase::TaskBase(EventLoop& loop, PromiseBase& root, std::unique_ptr<Rare> rare) noexcept
+TaskBase::TaskBase(EventLoop& loop, PromiseBase& root, std::unique_ptr<Rare> rare,
+                   const Context* context) noexcept
     : FutureBase(loop, Kind::task, std::move(rare)),
       Callback(&run_start),
       leaf_(&root),
       id_(peek_rare() != nullptr ? 0 : next_task_id()) {
+    capture_context(this->context(), context);
     loop.tasks_.push_back(*this);
     loop.schedule(static_cast<Callback&>(*this));
 }
@@ -50,6 +89,14 @@ std::string TaskBase::name() const {
 
 PromiseBase* TaskBase::leaf() const noexcept {
     return thread_state.task == this ? thread_state.leaf : leaf_;
+}
+
+PromiseBase* TaskBase::root() const noexcept {
+    PromiseBase* frame = done() ? nullptr : leaf();
+    while (frame != nullptr && frame->parent() != nullptr) {
+        frame = frame->parent();
+    }
+    return frame;
 }
 
 // ----------------------------------------------------------------------------------- running
@@ -68,33 +115,51 @@ void TaskBase::run_start(Callback& callback) {
     task.complete(*std::exchange(task.leaf_, nullptr));
 }
 
+void TaskBase::run_begin(Callback& callback) {
+    static_cast<TaskBase&>(callback).set_function(&run_step);
+    run_step(callback);
+}
+
 void TaskBase::run_timer(Callback& callback) {
     auto& task = static_cast<TaskBase&>(callback);
     task.expect_nothing();
     task.wake();
 }
 
+[[gnu::always_inline]] inline void TaskBase::resume_leaf() {
+    PromiseBase* const leaf = leaf_;
+    thread_state.task = this;
+    thread_state.leaf = leaf;
+    leaf->resume();
+    if (thread_state.leaf != leaf_) {
+        go_on();
+        return;
+    }
+    thread_state.task = nullptr;
+    if (must_cancel_ && waiter_ != nullptr) [[unlikely]] {
+        cancel_new_wait();
+    }
+}
+
 void TaskBase::run_step(Callback& callback) {
     auto& task = static_cast<TaskBase&>(callback);
     task.waiter_ = nullptr;
     if (task.must_cancel_) [[unlikely]] {
-        // A wait that was aborted already delivers its own, earlier error: requests are not added
-        // up.
-        task.must_cancel_ = false;
-        task.interrupted_ = true;
+        task.begin_cancelled();
     }
-    PromiseBase* const leaf = task.leaf_;
-    thread_state.task = &task;
-    thread_state.leaf = leaf;
-    leaf->resume();
-    if (thread_state.leaf != task.leaf_) {
-        task.go_on();
-        return;
+    task.resume_leaf();
+}
+
+// What it waited for was asked to end by a cancel scope, or had ended: the next wait will be, too.
+void TaskBase::run_scope_step(Callback& callback) {
+    auto& task = static_cast<TaskBase&>(callback);
+    task.expect_nothing();
+    task.waiter_ = nullptr;
+    if (task.must_cancel_) {
+        task.begin_cancelled();
     }
-    thread_state.task = nullptr;
-    if (task.must_cancel_ && task.waiter_ != nullptr) [[unlikely]] {
-        task.cancel_new_wait();
-    }
+    task.cancel_again();
+    task.resume_leaf();
 }
 
 // Whoever runs, a callback or a step of another task, goes on afterwards as if nothing had been.
@@ -102,17 +167,35 @@ void TaskBase::start_eagerly() {
     struct Outer {
         TaskBase* task = thread_state.task;
         PromiseBase* leaf = thread_state.leaf;
+        ContextSlot* entered = std::exchange(context_state.entered, nullptr);
         ~Outer() {
             thread_state.task = task;
             thread_state.leaf = leaf;
+            context_state.entered = entered;
+            if (task != nullptr) {
+                task->set_held_up(false);
+            }
         }
     } const outer;
     if (outer.task != nullptr) {
         outer.task->leaf_ = outer.leaf;  // for leaf(): it is not the running task now
+        outer.task->set_held_up(true);
     }
     static_cast<Callback&>(*this).unlink();
     set_function(&run_step);
+    if (loop().instrumented_) [[unlikely]] {
+        loop().run_eagerly_instrumented(*this);
+        return;
+    }
     run_step(*this);
+}
+
+// It is in its context still, while another task runs.
+void TaskBase::set_held_up(bool held_up) noexcept {
+    held_up_ = held_up;
+    if (ContextCell* const cell = context().peek_cell()) {
+        cell->entered.store(held_up, std::memory_order_relaxed);
+    }
 }
 
 // The trampoline: a coroutine was called, or has ended, and another one is to be resumed.
@@ -181,6 +264,9 @@ void TaskBase::destroy_root(PromiseBase& root) noexcept {
 
 // A loop and not a recursion: tasks that await tasks may be a hundred thousand deep.
 bool TaskBase::cancel(CancelMessage message) {
+    if (&loop() != thread_state.loop) [[unlikely]] {
+        EventLoop::check_thread(&loop());
+    }
     mark_retrieved();
     if (done()) {
         return false;
@@ -200,6 +286,7 @@ bool TaskBase::cancel(CancelMessage message) {
         if (task->cancel_requests_ < most_requests) {
             task->cancel_requests_ = task->cancel_requests_ + 1;
         }
+        task->by_scope_ = false;
         ++steps;
         if ((steps & (steps - 1)) == 0) {
             mark = task;
@@ -212,6 +299,7 @@ bool TaskBase::cancel(CancelMessage message) {
 // To the wait, if there is one that can be aborted; otherwise it is thrown at the next step.
 // Returns the task that is to be cancelled in its place, if it awaits one.
 TaskBase* TaskBase::deliver_cancel(CancelMessage message) {
+    interrupted_by_scope_ = by_scope_;
     if (waiter_ != nullptr) {
         FutureBase* const awaited = waiter_->awaited();
         if (awaited != nullptr && awaited->kind() == Kind::task) {
@@ -241,6 +329,9 @@ void TaskBase::cancel_new_wait() {
     if (TaskBase* const inner = deliver_cancel(message)) {
         inner->cancel(message);
     }
+    if (in_cancelled_scope()) {
+        expect_scope();
+    }
 }
 
 int TaskBase::uncancel() noexcept {
@@ -248,6 +339,8 @@ int TaskBase::uncancel() noexcept {
         cancel_requests_ = cancel_requests_ - 1;
         if (cancel_requests_ == 0) {
             must_cancel_ = false;
+            forget_cancelled();
+            cancel_again();
         }
     }
     return cancelling();
@@ -262,6 +355,9 @@ void TaskBase::interrupt(CancelMessage message) noexcept {
 
 CancelledError TaskBase::take_cancelled_error() noexcept {
     interrupted_ = false;
+    if (thread_state.debugging) {
+        note_cancelled();
+    }
     try {
         const CancelMessage message = cancel_message();
         return message.has_value() ? CancelledError(std::string(*message)) : CancelledError();
@@ -309,6 +405,9 @@ void EventLoop::drop_pending_tasks() noexcept {
             ExceptionContext context;
             detail::set_message(context, [] { return "Task was destroyed but it is pending!"; });
             context.task = AnyFuture(static_cast<detail::FutureBase&>(task));
+            if (const detail::SourceNotes* const notes = task.source_notes()) {
+                context.source_traceback = notes->made_at;
+            }
             call_exception_handler(context);
         } catch (...) {
             detail::log_error("an exception handler threw while the loop was closed: ",

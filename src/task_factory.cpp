@@ -13,8 +13,15 @@ AnyTask make_task(EventLoop& loop, AnyCoroutine& coroutine, TaskOptions options)
     if (coroutine.root_ == nullptr) {
         detail::raise_awaited_again();
     }
-    coroutine.task_ = coroutine.make_(loop, coroutine.root_, options.name);
-    if (options.eager_start.value_or(false) && detail::thread_state.loop == &loop) {
+    const bool eager = options.eager_start.value_or(false) && detail::thread_state.loop == &loop;
+    if (eager && options.context != nullptr) {
+        options.context->run([] {});  // throws if it is entered already
+    }
+    coroutine.task_ = coroutine.make_(loop, coroutine.root_, options.name, options.context);
+    if (loop.get_debug()) {
+        coroutine.task_.raw()->note_source(coroutine.site_);
+    }
+    if (eager) {
         static_cast<detail::TaskBase*>(coroutine.task_.raw())->start_eagerly();
     }
     return coroutine.task_;
@@ -38,6 +45,7 @@ EventLoop::TaskFactory create_eager_task_factory(EventLoop::TaskFactory custom_t
 
 void EventLoop::set_task_factory(TaskFactory factory) {
     task_factory_ = factory ? std::make_shared<const TaskFactory>(std::move(factory)) : nullptr;
+    choose_checks();
 }
 
 const EventLoop::TaskFactory& EventLoop::get_task_factory() const noexcept {

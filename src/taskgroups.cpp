@@ -5,10 +5,13 @@
 
 #include <asyncio/detail/blocks.hpp>
 #include <asyncio/detail/error_or.hpp>
+#include <asyncio/detail/scope.hpp>
+#include <asyncio/detail/wait.hpp>
 #include <asyncio/result.hpp>
 
 #include "report.hpp"
 
+#include <optional>
 #include <utility>
 
 namespace asyncio {
@@ -155,10 +158,63 @@ void TaskGroup::add_child(detail::NewGroupChild made, const AnyFuture& task) noe
     ++children_size_;
     if (task.done()) {
         loop().schedule(child->callback());
-    } else {
-        task.raw()->callbacks().push_back(*child);
+        return;
+    }
+    task.raw()->callbacks().push_back(*child);
+    if (aborting_) {
+        // By the child itself, in its eager start, when it was no child yet.
+        task.cancel();
     }
 }
+
+// ------------------------------------------------------------------------------------- start()
+
+// A group that shuts down takes it, and asks it to end.
+void TaskGroup::join(detail::StartingChild& child) {
+    if (exiting_ && children_.empty()) {
+        throw RuntimeError(description() + " is finished");
+    }
+    child.started = true;
+    add_child(std::move(child.place), child.task);
+    if (aborting_) {
+        child.task.cancel();
+    }
+}
+
+Coroutine<> TaskGroup::wait_until_started(detail::StartingChild& child, AnyFuture ready) {
+    std::exception_ptr cancelled;
+    {
+        const std::vector<AnyFuture> either{child.task, ready};
+        Coroutine<DoneAndPending> wait_for_one = wait(either, {.return_when = FIRST_COMPLETED});
+        const auto waited = co_await as_result(std::move(wait_for_one));
+        cancelled = waited.error();
+    }
+    if (cancelled != nullptr && !child.started) {
+        const detail::ScopeShield undisturbed;
+        child.task.cancel();
+        while (!child.task.done() && !child.started) {
+            const std::vector<AnyFuture> either{child.task, ready};
+            Coroutine<DoneAndPending> wait_for_one = wait(either, {.return_when = FIRST_COMPLETED});
+            const auto waited = co_await as_result(std::move(wait_for_one));
+            if (!waited.has_value() && !child.task.done()) {
+                child.task.cancel();
+            }
+        }
+    }
+    if (!child.started && !child.task.cancelled()) {
+        if (const std::exception_ptr error = child.task.exception()) {
+            std::rethrow_exception(error);
+        }
+    }
+    if (cancelled != nullptr) {
+        std::rethrow_exception(cancelled);
+    }
+    if (!child.started) {
+        throw RuntimeError("child exited without calling task_status.started()");
+    }
+}
+
+// ----------------------------------------------------------------------------------- the end of it
 
 void TaskGroup::cancel() {
     if (!entered_) {
@@ -260,7 +316,11 @@ Coroutine<bool> TaskGroup::leave() {
     }
     // A loop, because the parent may be cancelled again and again while it waits.
     while (!children_.empty()) {
-        Result<void> waited = co_await as_result(detail::GroupWait(empty_));
+        std::optional<detail::ScopeShield> undisturbed;
+        if (aborting_) {
+            undisturbed.emplace();  // a cancelled scope would end each wait, again and again
+        }
+        const Result<void> waited = co_await as_result(detail::GroupWait(empty_));
         if (!waited.has_value() && !aborting_) {
             cancellation = waited.error();
             abort();

@@ -15,10 +15,10 @@ void Timeout::enter() {
     state_ = State::active;
     task_ = detail::thread_state.task;
     cancelling_ = task_->cancelling();
-    reschedule(when_);
+    arm();
 }
 
-Timeout::Timeout(Timeout&& other) : when_(other.when_) {
+Timeout::Timeout(Timeout&& other) : when_(other.when_), ahead_(other.ahead_) {
     if (other.state_ != State::created) {
         throw RuntimeError("Timeout cannot be moved once it has been entered");
     }
@@ -33,14 +33,20 @@ void Timeout::reschedule(std::optional<TimePoint> when) {
                                      names[static_cast<int>(state_)] + " Timeout");
     }
     when_ = when;
+    ahead_ = false;
     disarm();
-    if (when.has_value()) {
-        EventLoop& loop = task_->loop();
-        if (*when <= loop.time()) {
-            loop.schedule(time_up_);
-        } else {
-            loop.arm(time_up_, *when);
-        }
+    arm();
+}
+
+void Timeout::arm() {
+    if (!when_.has_value()) {
+        return;
+    }
+    EventLoop& loop = task_->loop();
+    if (ahead_ || *when_ > loop.time()) {
+        loop.arm(time_up_, *when_);
+    } else {
+        loop.schedule(time_up_);
     }
 }
 
@@ -71,7 +77,8 @@ void Timeout::disarm() noexcept {
 
 Timeout timeout(std::optional<Duration> delay) {
     const TimePoint now = get_running_loop().time();
-    return Timeout(delay.has_value() ? std::optional(detail::after(now, *delay)) : std::nullopt);
+    return Timeout(delay.has_value() ? std::optional(detail::after(now, *delay)) : std::nullopt,
+                   now);
 }
 
 Timeout timeout_at(std::optional<TimePoint> when) {

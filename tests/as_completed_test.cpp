@@ -143,6 +143,26 @@ ASYNC_TEST(AsCompleted, counts_what_is_given_twice_once) {
     EXPECT_EQ(count, 1);
 }
 
+ASYNC_TEST(AsCompleted, goes_on_where_a_loop_over_it_was_left) {
+    auto completed = as_completed(after(1, 1), after(2, 2), after(3, 3), after(4, 4));
+    std::vector<int> values;
+
+    for (auto next : completed) {
+        values.push_back(co_await next);
+        if (values.size() == 2) {
+            break;
+        }
+    }
+    if (auto future = co_await completed.next()) {
+        values.push_back(future->result());
+    }
+    for (auto next : completed) {
+        values.push_back(co_await next);
+    }
+
+    EXPECT_EQ(values, (std::vector<int>{1, 2, 3, 4}));
+}
+
 ASYNC_TEST(AsCompleted, of_nothing_ends_at_once) {
     auto completed = as_completed(std::vector<Task<int>>{}, 1);
 
@@ -190,6 +210,20 @@ ASYNC_TEST(AsCompleted, throws_for_each_that_is_not_done_in_time_and_leaves_them
     EXPECT_EQ(trace, (Trace{"1", "TimeoutError()", "TimeoutError()"}));
     std::vector<int> values = co_await gather(tasks);
     EXPECT_EQ(values, (std::vector<int>{1, 5, 6}));
+}
+
+ASYNC_TEST(AsCompleted, does_not_mind_a_limit_that_is_not_needed) {
+    const TimePoint start = get_running_loop().time();
+    std::vector<int> values;
+
+    for (auto next : as_completed({.timeout = 5}, after(1, 1), after(2, 2))) {
+        values.push_back(co_await next);
+    }
+    const TimePoint end = get_running_loop().time();
+    co_await sleep(9);
+
+    EXPECT_EQ(values, (std::vector<int>{1, 2}));
+    EXPECT_EQ(end - start, 2s);
 }
 
 ASYNC_TEST(AsCompleted, throws_from_next_too) {

@@ -381,6 +381,72 @@ TEST_F(EventLoopTest, stopped_before_the_awaitable_is_done_says_so) {
               "RuntimeError('Event loop stopped before Future completed.')");
 }
 
+TEST_F(EventLoopTest, goes_on_with_what_it_was_stopped_in) {
+    int rounds = 0;
+    auto body = [this](int& rounds) -> Coroutine<> {
+        while (rounds < 10) {
+            co_await sleep(1);
+            if (++rounds == 2) {
+                loop.stop();
+            }
+        }
+    };
+    auto task = loop.create_task(body(rounds));
+    const TimePoint start = loop.time();
+
+    EXPECT_EQ(thrown_by([&] { loop.run_until_complete(task); }),
+              "RuntimeError('Event loop stopped before Future completed.')");
+    EXPECT_EQ(rounds, 2);
+    EXPECT_EQ(loop.time() - start, 2s);
+    EXPECT_FALSE(task.done());
+    loop.run_until_complete(sleep(1));
+    EXPECT_EQ(rounds, 3);
+    task.cancel();
+    EXPECT_EQ(thrown_by([&] { loop.run_until_complete(task); }), "CancelledError()");
+}
+
+TEST_F(EventLoopTest, refuses_to_wait_for_a_future_of_another_loop) {
+    EventLoop other;
+    auto future = other.create_future<int>();
+    future.set_result(1);
+
+    EXPECT_EQ(thrown_by([&] { loop.run_until_complete(future); }),
+              "ValueError('The future belongs to a different loop than the one specified as the "
+              "loop argument')");
+    EXPECT_EQ(other.run_until_complete(future), 1);
+}
+
+TEST_F(EventLoopTest, does_not_stop_for_what_an_earlier_run_was_left_in) {
+    loop.call_soon([] { throw SystemExit(1); });
+    EXPECT_EQ(thrown_by([&] { loop.run_until_complete(sleep(1)); }), "SystemExit(1)");
+    const TimePoint start = loop.time();
+
+    loop.run_until_complete(sleep(2));
+
+    EXPECT_EQ(loop.time() - start, 2s);
+}
+
+TEST_F(EventLoopTest, does_not_stop_or_report_after_what_it_ran_threw_keyboard_interrupt) {
+    const Reports reports(loop);
+    auto interrupted = []() -> Coroutine<> {
+        throw KeyboardInterrupt();
+        co_return;
+    };
+    EXPECT_EQ(thrown_by([&] { loop.run_until_complete(interrupted()); }), "KeyboardInterrupt()");
+
+    loop.call_soon([this] {
+        loop.call_soon([this] {
+            trace.push_back("second turn");
+            loop.stop();
+        });
+    });
+    loop.run_forever();
+    loop.close();
+
+    EXPECT_EQ(trace, Trace{"second turn"});
+    EXPECT_EQ(reports.messages, Trace{});
+}
+
 TEST_F(EventLoopTest, is_left_in_the_middle_of_a_turn_by_keyboard_interrupt_and_keeps_the_rest) {
     loop.call_soon(add("before"));
     loop.call_soon([] { throw KeyboardInterrupt(); });
@@ -426,9 +492,11 @@ TEST_F(EventLoopTest, reports_what_a_callback_throws_and_goes_on) {
 
 TEST_F(EventLoopTest, logs_what_is_reported_without_a_handler) {
     Logged logged;
-    loop.call_later(1, [] { throw CancelledError("odd"); });
+    const auto fails = +[] { throw CancelledError("odd"); };
+    loop.call_later(1, fails);
     loop.run_until_complete(sleep(2));
-    EXPECT_EQ(logged.texts, Trace{"Exception in callback\nexception: CancelledError('odd')"});
+    EXPECT_EQ(logged.texts, Trace{"Exception in callback\nhandle: <Handle void (*)()>\n"
+                                  "exception: CancelledError('odd')"});
     EXPECT_EQ(logged.levels, std::vector<Level>{Level::error});
 }
 
@@ -436,11 +504,13 @@ TEST_F(EventLoopTest, logs_what_a_handler_throws_and_what_it_was_told) {
     Logged logged;
     loop.set_exception_handler(
         [](EventLoop&, const ExceptionContext&) { throw RuntimeError("in handler"); });
-    loop.call_soon([] { throw RuntimeError("in callback"); });
+    const auto fails = +[] { throw RuntimeError("in callback"); };
+    loop.call_soon(fails);
     run_turns(1);
     EXPECT_EQ(logged.texts,
               (Trace{"Unhandled error in exception handler\nexception: RuntimeError('in handler')",
-                     "Exception in callback\nexception: RuntimeError('in callback')"}));
+                     "Exception in callback\nhandle: <Handle void (*)()>\n"
+                     "exception: RuntimeError('in callback')"}));
 }
 
 TEST_F(EventLoopTest, is_left_by_keyboard_interrupt_from_the_handler) {
@@ -711,6 +781,23 @@ TEST(Post, may_race_with_close) {
         EXPECT_EQ(thrown_by([&] { loop->call_soon_threadsafe([] {}); }),
                   "RuntimeError('Event loop is closed')");
     }
+}
+
+TEST(TimerHandles, are_ordered_by_when_they_are_due_and_hashed_by_identity) {
+    EventLoop loop;
+    const TimePoint now = loop.time();
+    const TimerHandle a = loop.call_at(now + std::chrono::seconds(1), [] {});
+    const TimerHandle b = loop.call_at(now + std::chrono::seconds(2), [] {});
+    const TimerHandle c = loop.call_at(now + std::chrono::seconds(2), [] {});
+    const TimerHandle same = b;
+
+    EXPECT_TRUE(a < b && b > a && a <= b && b >= a);
+    EXPECT_FALSE(b < a || b < c || c < b);
+    EXPECT_TRUE(b <= same && b >= same && b == same);
+    EXPECT_FALSE(b <= c || b == c) << "due at the same time, but another";
+    EXPECT_EQ(std::hash<TimerHandle>()(b), std::hash<TimerHandle>()(same));
+    EXPECT_NE(std::hash<TimerHandle>()(b), std::hash<TimerHandle>()(c));
+    EXPECT_EQ(std::hash<Handle>()(b), std::hash<TimerHandle>()(b));
 }
 
 }  // namespace

@@ -80,6 +80,10 @@ TEST(Describe, writes_exceptions_as_pythons_repr_does) {
     EXPECT_EQ(describe_thrown(QueueEmpty()), "QueueEmpty()");
     EXPECT_EQ(describe_thrown(QueueFull()), "QueueFull()");
     EXPECT_EQ(describe_thrown(QueueShutDown()), "QueueShutDown()");
+    EXPECT_EQ(describe_thrown(WouldBlock()), "WouldBlock()");
+    EXPECT_EQ(describe_thrown(EndOfChannel()), "EndOfChannel()");
+    EXPECT_EQ(describe_thrown(BrokenResourceError()), "BrokenResourceError()");
+    EXPECT_EQ(describe_thrown(ClosedResourceError()), "ClosedResourceError()");
     EXPECT_EQ(describe_thrown(BrokenBarrierError("b")), "BrokenBarrierError('b')");
     EXPECT_EQ(describe_thrown(LookupError("l")), "LookupError('l')");
     EXPECT_EQ(describe_thrown(TypeError("t")), "TypeError('t')");
@@ -180,6 +184,222 @@ TEST(ExceptionGroup, splits_by_type_and_keeps_the_nesting) {
               "ExceptionGroup('outer', [ExceptionGroup('inner', [RuntimeError('r')])])");
     EXPECT_TRUE(nested().contains<RuntimeError>());
     EXPECT_FALSE(nested().contains<TimeoutError>());
+}
+
+// The rules of PEP 654, after CPython's test_exception_group.py.
+
+std::exception_ptr value_error(int number) {
+    return std::make_exception_ptr(std::invalid_argument(std::to_string(number)));
+}
+std::exception_ptr type_error() {
+    return std::make_exception_ptr(TypeError("int"));
+}
+
+class CodedGroup : public ExceptionGroup {
+public:
+    CodedGroup(const std::string& message, std::vector<std::exception_ptr> exceptions, int code)
+        : ExceptionGroup(message, std::move(exceptions)), code_(code) {}
+    [[nodiscard]] int code() const noexcept { return code_; }
+    [[nodiscard]] std::exception_ptr derive(
+        std::vector<std::exception_ptr> exceptions) const override {
+        return std::make_exception_ptr(CodedGroup(message(), std::move(exceptions), code_));
+    }
+
+private:
+    int code_;
+};
+
+class PlainGroup : public ExceptionGroup {
+public:
+    using ExceptionGroup::ExceptionGroup;
+};
+
+class BadGroup : public ExceptionGroup {
+public:
+    using ExceptionGroup::ExceptionGroup;
+    [[nodiscard]] std::exception_ptr derive(
+        std::vector<std::exception_ptr> exceptions) const override {
+        return exceptions.front();
+    }
+};
+
+ExceptionGroup simple_group() {
+    return ExceptionGroup("simple eg", {value_error(1), type_error(), value_error(2)});
+}
+
+std::string shown(const ExceptionGroup::Part& part) {
+    return describe(part.error());
+}
+
+TEST(ExceptionGroup, subgroup_by_type) {
+    const ExceptionGroup group = simple_group();
+    const std::string all = describe_thrown(group);
+
+    EXPECT_EQ(shown(group.subgroup<ExceptionGroup>()), all);
+    EXPECT_EQ(shown(group.subgroup<std::exception>()), all);
+    EXPECT_EQ(shown(group.subgroup<OSError>()), "None");
+    EXPECT_EQ(shown(group.subgroup<std::invalid_argument>()),
+              "ExceptionGroup('simple eg', [ValueError('1'), ValueError('2')])");
+    EXPECT_EQ(shown(group.subgroup<TypeError>()),
+              "ExceptionGroup('simple eg', [TypeError('int')])");
+    EXPECT_EQ(shown(group.subgroup<std::invalid_argument, TypeError>()), all);
+    EXPECT_EQ(shown(group.subgroup<OSError, TypeError>()),
+              "ExceptionGroup('simple eg', [TypeError('int')])");
+    EXPECT_EQ(group.subgroup<TypeError>().value().message(), "simple eg");
+    EXPECT_EQ(group.subgroup<TypeError>()->exceptions().front(), group.exceptions()[1]);
+    EXPECT_THROW(static_cast<void>(group.subgroup<OSError>().value()), std::bad_optional_access);
+}
+
+bool always(const std::exception_ptr&) {
+    return true;
+}
+
+TEST(ExceptionGroup, splits_by_predicate) {
+    const ExceptionGroup group = simple_group();
+    const std::string all = describe_thrown(group);
+    int asked = 0;
+    const auto never = [&asked](const std::exception_ptr&) {
+        ++asked;
+        return false;
+    };
+    const auto is_type_error = [](const std::exception_ptr& error) {
+        return describe(error).starts_with("TypeError");
+    };
+
+    EXPECT_EQ(shown(group.split_if(always).match), all);
+    EXPECT_EQ(shown(group.split_if(&always).rest), "None");
+    EXPECT_EQ(shown(group.split_if(never).match), "None");
+    EXPECT_EQ(asked, 4);  // of the group and of each leaf
+    EXPECT_EQ(shown(group.split_if(never).rest), all);
+    EXPECT_EQ(shown(group.subgroup_if(never)), "None");
+    EXPECT_EQ(shown(group.subgroup_if(is_type_error)),
+              "ExceptionGroup('simple eg', [TypeError('int')])");
+    EXPECT_EQ(shown(group.split_if(is_type_error).rest),
+              "ExceptionGroup('simple eg', [ValueError('1'), ValueError('2')])");
+}
+
+TEST(ExceptionGroup, asks_a_predicate_of_the_groups_inside) {
+    const std::exception_ptr inner =
+        std::make_exception_ptr(ExceptionGroup("inner", {value_error(1), type_error()}));
+    const ExceptionGroup group("outer", {inner, value_error(2)});
+    const auto is_inner = [](const std::exception_ptr& error) {
+        return describe(error).starts_with("ExceptionGroup('inner'");
+    };
+    const auto parts = group.split_if(is_inner);
+    EXPECT_EQ(parts.match->exceptions(), std::vector<std::exception_ptr>{inner});  // the same one
+    EXPECT_EQ(shown(parts.rest), "ExceptionGroup('outer', [ValueError('2')])");
+}
+
+TEST(ExceptionGroup, splits_what_is_nested_three_deep) {
+    const auto level1 = [](int i) {
+        return std::make_exception_ptr(
+            ExceptionGroup("msg1", {value_error(i), type_error(), value_error(i + 1)}));
+    };
+    const auto level2 =
+        std::make_exception_ptr(PlainGroup("msg2", {level1(6), level1(7), value_error(8)}));
+    const ExceptionGroup group("msg3", {level2, value_error(7)});
+    const std::string all = describe_thrown(group);
+
+    auto split = group.split<OSError>();
+    EXPECT_EQ(shown(split.match), "None");
+    EXPECT_EQ(shown(split.rest), all);
+    split = group.split<std::invalid_argument, TypeError>();
+    EXPECT_EQ(shown(split.match), all);
+    EXPECT_EQ(shown(split.rest), "None");
+    split = group.split<std::invalid_argument>();
+    EXPECT_EQ(shown(split.match),
+              "ExceptionGroup('msg3', [ExceptionGroup('msg2', [ExceptionGroup('msg1', "
+              "[ValueError('6'), ValueError('7')]), ExceptionGroup('msg1', [ValueError('7'), "
+              "ValueError('8')]), ValueError('8')]), ValueError('7')])");
+    EXPECT_EQ(shown(split.rest),
+              "ExceptionGroup('msg3', [ExceptionGroup('msg2', [ExceptionGroup('msg1', "
+              "[TypeError('int')]), ExceptionGroup('msg1', [TypeError('int')])])])");
+    // A group inside that is of the class goes as a whole, and stays the same.
+    split = group.split<PlainGroup>();
+    EXPECT_EQ(split.match->exceptions(), std::vector<std::exception_ptr>{level2});
+    EXPECT_EQ(shown(split.rest), "ExceptionGroup('msg3', [ValueError('7')])");
+    EXPECT_TRUE(group.contains<PlainGroup>());
+    EXPECT_TRUE(group.contains<TypeError>());
+    EXPECT_FALSE(group.contains<CodedGroup>());
+    EXPECT_EQ(shown(group.split<ExceptionGroup>().match), all);
+}
+
+TEST(ExceptionGroup, splits_what_is_no_error_from_what_is) {
+    const ExceptionGroup group("beg",
+                               {value_error(1), std::make_exception_ptr(KeyboardInterrupt("2"))});
+    auto split = group.split<KeyboardInterrupt>();
+    EXPECT_EQ(shown(split.match), "ExceptionGroup('beg', [KeyboardInterrupt('2')])");
+    EXPECT_EQ(shown(split.rest), "ExceptionGroup('beg', [ValueError('1')])");
+    split = group.split<std::exception>();
+    EXPECT_EQ(shown(split.match), "ExceptionGroup('beg', [ValueError('1')])");
+    EXPECT_EQ(shown(split.rest), "ExceptionGroup('beg', [KeyboardInterrupt('2')])");
+    split = group.split<std::exception, BaseException>();
+    EXPECT_EQ(shown(split.rest), "None");
+}
+
+TEST(ExceptionGroup, parts_of_a_derived_class_are_plain_unless_it_says_otherwise) {
+    const auto nested = std::make_exception_ptr(PlainGroup("nested", {type_error()}));
+    const PlainGroup group("eg", {value_error(1), nested});
+    const auto split = group.split<TypeError>();
+    EXPECT_EQ(dynamic_cast<const PlainGroup*>(&split.match.value()), nullptr);
+    EXPECT_EQ(shown(split.match),
+              "ExceptionGroup('eg', [ExceptionGroup('nested', [TypeError('int')])])");
+    EXPECT_EQ(shown(group.split<PlainGroup>().rest), "None");
+}
+
+TEST(ExceptionGroup, derive_keeps_what_a_derived_class_has_besides) {
+    const auto nested = std::make_exception_ptr(CodedGroup("nested", {type_error()}, 101));
+    const CodedGroup group("eg", {value_error(1), nested}, 42);
+    const auto code_of = [](const std::exception_ptr& error) {
+        try {
+            std::rethrow_exception(error);
+        } catch (const CodedGroup& coded) {
+            return coded.code();
+        } catch (...) {
+            return 0;
+        }
+    };
+    auto split = group.split<OSError>();
+    EXPECT_FALSE(split.match);
+    EXPECT_EQ(code_of(split.rest.error()), 42);
+    EXPECT_EQ(code_of(split.rest->exceptions()[1]), 101);
+    split = group.split<std::invalid_argument, TypeError>();
+    EXPECT_EQ(code_of(split.match.error()), 42);
+    EXPECT_EQ(code_of(split.match->exceptions()[1]), 101);
+    EXPECT_FALSE(split.rest);
+    split = group.split<std::invalid_argument>();
+    EXPECT_EQ(code_of(split.match.error()), 42);
+    EXPECT_EQ(code_of(split.rest.error()), 42);
+    EXPECT_EQ(code_of(split.rest->exceptions()[0]), 101);
+    EXPECT_EQ(shown(split.rest),
+              "ExceptionGroup('eg', [ExceptionGroup('nested', [TypeError('int')])])");
+}
+
+TEST(ExceptionGroup, derive_must_give_a_group) {
+    const BadGroup group("eg", {type_error(), value_error(2)});
+    EXPECT_EQ(thrown_by([&] { return group.split<TypeError>(); }),
+              "TypeError('derive must return an instance of ExceptionGroup')");
+    EXPECT_EQ(thrown_by([&] { return group.subgroup<TypeError>(); }),
+              "TypeError('derive must return an instance of ExceptionGroup')");
+}
+
+TEST(ExceptionGroup, part_is_rethrown_as_what_it_is) {
+    const CodedGroup group("eg", {value_error(1), type_error()}, 7);
+    const auto split = group.split<TypeError>();
+    EXPECT_THROW(std::rethrow_exception(split.rest.error()), CodedGroup);
+    const ExceptionGroup::Part copy = split.match;  // keeps the group
+    EXPECT_EQ(copy->message(), "eg");
+    EXPECT_EQ((*copy).exceptions().size(), 1U);
+}
+
+TEST(ExceptionGroup, what_is_cut_off_where_it_is_very_deep) {
+    std::exception_ptr error = type_error();
+    for (int depth = 0; depth < 200; ++depth) {
+        error = std::make_exception_ptr(ExceptionGroup("eg", {error}));
+    }
+    const ExceptionGroup group("top", {error});
+    EXPECT_TRUE(std::string(group.what()).ends_with("eg ..."));
+    EXPECT_TRUE(group.contains<TypeError>());
 }
 
 TEST(Detail, tells_cancellation_and_the_end_of_the_program_without_a_throw) {

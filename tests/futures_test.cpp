@@ -7,9 +7,11 @@
 #include <asyncio/futures.hpp>
 #include <asyncio/tasks.hpp>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace asyncio {
@@ -201,6 +203,62 @@ ASYNC_TEST(DoneCallback, that_was_removed_is_destroyed_and_not_called) {
     EXPECT_EQ(trace, (Trace{"destroyed", "other"}));
 }
 
+ASYNC_TEST(DoneCallback, that_is_not_removed_keeps_its_place) {
+    for (const std::vector<std::size_t>& removed :
+         {std::vector<std::size_t>{0}, {0, 1}, {1}, {2}, {2, 0}, {0, 1, 2}}) {
+        Trace trace;
+        Trace left{"0", "1", "2"};
+        auto future = new_future<int>();
+        std::vector<DoneCallbackToken> tokens;
+        for (const char* name : {"0", "1", "2"}) {
+            tokens.push_back(future.add_done_callback(
+                [&trace, name](const AnyFuture&) { trace.push_back(name); }));
+        }
+
+        for (const std::size_t index : removed) {
+            EXPECT_EQ(future.remove_done_callback(tokens[index]), 1U);
+            EXPECT_EQ(future.remove_done_callback(tokens[index]), 0U);
+            std::erase(left, std::to_string(index));
+        }
+        future.set_result(1);
+        co_await settle();
+
+        EXPECT_EQ(trace, left);
+    }
+}
+
+// What Python's comparison of functions may do while it looks for one, a destructor may do here.
+ASYNC_TEST(DoneCallback, may_remove_and_add_others_when_it_is_destroyed) {
+    struct AtEnd {
+        explicit AtEnd(std::function<void()> act) : act(std::move(act)) {}
+        AtEnd(AtEnd&& other) noexcept : act(std::exchange(other.act, nullptr)) {}
+        AtEnd& operator=(AtEnd&&) = delete;
+        ~AtEnd() {
+            if (act) {
+                act();
+            }
+        }
+        std::function<void()> act;
+    };
+    Trace trace;
+    auto future = new_future<int>();
+    DoneCallbackToken other;
+    const DoneCallbackToken token = future.add_done_callback(
+        [at_end = AtEnd([&] {
+             trace.push_back("destroyed");
+             EXPECT_EQ(future.remove_done_callback(other), 1U);
+             future.add_done_callback([&trace](const AnyFuture&) { trace.push_back("added"); });
+         })](const AnyFuture&) { ADD_FAILURE() << "called"; });
+    other = future.add_done_callback([](const AnyFuture&) { ADD_FAILURE() << "called"; });
+    future.add_done_callback([&trace](const AnyFuture&) { trace.push_back("last"); });
+
+    EXPECT_EQ(future.remove_done_callback(token), 1U);
+    future.set_result(1);
+    co_await settle();
+
+    EXPECT_EQ(trace, (Trace{"destroyed", "last", "added"}));
+}
+
 ASYNC_TEST(DoneCallback, that_throws_is_reported_and_the_others_run) {
     Reports reports;
     bool ran = false;
@@ -337,6 +395,24 @@ ASYNC_TEST(Future, whose_exception_was_retrieved_is_not_reported) {
     EXPECT_EQ(reports.messages, Trace{});
 }
 
+ASYNC_TEST(Future, that_is_dropped_pending_or_with_a_result_is_not_reported) {
+    const Reports reports;
+    const Logged logged;
+
+    static_cast<void>(new_future<int>());
+    new_future<int>().set_result(1);
+    new_future<int>().cancel();
+    {
+        auto future = new_future<int>();
+        future.set_result(2);
+        EXPECT_EQ(future.result(), 2);
+    }
+
+    EXPECT_EQ(reports.messages, Trace{});
+    EXPECT_EQ(logged.texts, Trace{});
+    co_return;
+}
+
 TEST(Future, whose_exception_nobody_retrieved_is_logged_when_its_loop_is_gone) {
     Logged logged;
     Future<int> future;
@@ -348,8 +424,10 @@ TEST(Future, whose_exception_nobody_retrieved_is_logged_when_its_loop_is_gone) {
     future.set_exception(RuntimeError("late"));
     future = {};
 
-    EXPECT_EQ(logged.texts, Trace{"Future exception was never retrieved\nfuture: <Future>\n"
-                                  "exception: RuntimeError('late')"});
+    EXPECT_EQ(logged.texts,
+              Trace{"Future exception was never retrieved\nfuture: <Future finished exception="
+                    "RuntimeError('late')>\n"
+                    "exception: RuntimeError('late')"});
 }
 
 TEST(Future, with_callbacks_cannot_be_set_when_its_loop_is_closed) {

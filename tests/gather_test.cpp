@@ -308,6 +308,14 @@ TEST(Gather, of_futures_of_different_loops_is_refused) {
     EXPECT_EQ(thrown_by([&] { static_cast<void>(gather(a, a)); }), "nothing");
 }
 
+TEST(Gather, of_coroutines_or_of_nothing_needs_a_running_loop) {
+    EXPECT_EQ(thrown_by([] { return gather(after(1, 1)); }),
+              "RuntimeError('no running event loop')");
+    EXPECT_EQ(thrown_by([] { return gather(); }), "RuntimeError('no running event loop')");
+    EXPECT_EQ(thrown_by([] { return gather(std::vector<Task<int>>{}); }),
+              "RuntimeError('no running event loop')");
+}
+
 TEST(Gather, of_futures_needs_no_running_loop) {
     EventLoop loop;
     auto a = loop.create_future<int>();

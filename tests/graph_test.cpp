@@ -234,6 +234,32 @@ TEST(CallGraph, without_a_task_is_none) {
     loop.run_until_complete(task);
 }
 
+ASYNC_TEST(CallGraph, shows_who_was_said_to_wait) {
+    auto future = get_running_loop().create_future<int>();
+    auto other = get_running_loop().create_future<int>();
+    auto idle = []() -> Coroutine<> { co_await sleep(3600); };
+    auto task = create_task(idle(), {.name = "waiter"});
+
+    future_add_to_awaited_by(future, task);
+    future_add_to_awaited_by(future, task);
+    future_add_to_awaited_by(future, other);
+    future_add_to_awaited_by(other, future);  // a circle
+    future_add_to_awaited_by({}, task);
+    const auto graph = capture_call_graph(future);
+    future_discard_from_awaited_by(future, task);
+    future_discard_from_awaited_by(other, future);
+    future_discard_from_awaited_by(other, task);
+    const auto after = capture_call_graph(future);
+
+    EXPECT_EQ(graph->awaited_by.size(), 2U);
+    EXPECT_EQ(graph->awaited_by[0].future, task);
+    EXPECT_EQ(graph->awaited_by[1].future, other);
+    EXPECT_TRUE(graph->awaited_by[1].awaited_by.empty());
+    EXPECT_EQ(after->awaited_by.size(), 1U);
+    task.cancel();
+    co_await sleep(0);
+}
+
 }  // namespace
 
 }  // namespace asyncio

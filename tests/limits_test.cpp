@@ -6,6 +6,8 @@
 #include "support/observe.hpp"
 #include "support/small_stack.hpp"
 
+#include <asyncio/cancel_scope.hpp>
+#include <asyncio/channels.hpp>
 #include <asyncio/runners.hpp>
 #include <asyncio/taskgroups.hpp>
 #include <asyncio/tasks.hpp>
@@ -244,6 +246,33 @@ TEST(Allocations, waiting_for_a_future_takes_none_when_warm) {
             create_task(set(future));
             const int value = co_await future;
             EXPECT_EQ(value, 1);
+        },
+        0);
+}
+
+TEST(Allocations, waiting_at_a_channel_takes_none_when_warm) {
+    auto ends = memory_channel<int>(0);
+    expect_allocations(
+        [&ends]() -> Coroutine<> {
+            auto receiver = create_task(ends.receive.receive());
+            co_await sleep(0);
+            co_await ends.send.send(1);
+            const int first = co_await receiver;
+            auto sender = create_task(ends.send.send(first + 1));
+            co_await sleep(0);
+            const int second = co_await ends.receive.receive();
+            EXPECT_EQ(second, 2);
+            co_await sender;
+        },
+        0);
+}
+
+TEST(Allocations, scopes_take_none_but_the_first_of_a_task) {
+    expect_allocations(
+        []() -> Coroutine<> {
+            const auto body = []() -> Coroutine<> { co_await sleep(0); };
+            co_await with(move_on_after(3600), body);
+            co_await with(CancelScope({.shield = true}), body);
         },
         0);
 }

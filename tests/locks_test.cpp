@@ -12,6 +12,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -874,6 +875,35 @@ ASYNC_TEST(Condition, is_cancelled_where_it_takes_the_lock_again) {
     EXPECT_FALSE(condition.locked());
 }
 
+ASYNC_TEST(Condition, passes_the_message_of_a_cancellation_on_wherever_it_comes) {
+    for (const bool waits_for_the_lock : {false, true}) {
+        Condition condition;
+        bool ready = false;
+        auto task = create_task(
+            [](Condition& condition, bool& ready) -> Coroutine<> {
+                const auto held = co_await condition.scoped();
+                co_await condition.wait_for([&] { return ready; });
+            },
+            std::ref(condition), std::ref(ready));
+        co_await sleep(0);
+
+        if (waits_for_the_lock) {
+            co_await condition.acquire();
+            ready = true;
+            condition.notify();
+            co_await sleep(0);
+        }
+        task.cancel("foo");
+        if (waits_for_the_lock) {
+            condition.release();
+        }
+        const auto result = co_await as_result(task);
+
+        EXPECT_EQ(error_of(result), "CancelledError('foo')");
+        EXPECT_FALSE(condition.locked());
+    }
+}
+
 ASYNC_TEST(Condition, is_woken_and_not_cancelled_when_it_got_the_lock_before) {
     Condition condition;
     co_await condition.acquire();
@@ -964,6 +994,17 @@ ASYNC_TEST(Condition, can_share_a_lock) {
 
     EXPECT_EQ(woken, Numbers{1});
     EXPECT_FALSE(lock.locked());
+}
+
+ASYNC_TEST(Condition, is_locked_when_its_lock_is_and_the_other_way_round) {
+    Lock lock;
+    Condition condition(lock);
+
+    EXPECT_FALSE(lock.locked() || condition.locked());
+    co_await with(condition, [&] { EXPECT_TRUE(lock.locked() && condition.locked()); });
+    EXPECT_FALSE(lock.locked() || condition.locked());
+    co_await with(lock, [&] { EXPECT_TRUE(lock.locked() && condition.locked()); });
+    EXPECT_FALSE(lock.locked() || condition.locked());
 }
 
 // The lock is bound when the condition wants it back: somebody of the other loop holds it then.
@@ -1305,6 +1346,48 @@ ASYNC_TEST(Semaphore, a_task_that_got_in_wakes_those_for_whom_there_are_permits_
     EXPECT_EQ(passed, (Numbers{1, 2, 3, 4}));
 }
 
+ASYNC_TEST(Semaphore, lets_one_that_comes_again_wait_behind_the_others) {
+    Semaphore semaphore(1);
+    Numbers passed;
+    auto first = create_task(pass(semaphore, 1, passed));
+    auto second = create_task(
+        [](Semaphore& semaphore, Numbers& passed) -> Coroutine<> {
+            co_await semaphore.acquire();
+            passed.push_back(2);
+            semaphore.release();
+            co_await semaphore.acquire();
+            passed.push_back(4);
+        },
+        std::ref(semaphore), std::ref(passed));
+    auto third = create_task(pass(semaphore, 3, passed));
+    co_await sleep(0);
+
+    semaphore.release();
+    semaphore.release();
+    co_await gather(first, second, third);
+
+    EXPECT_EQ(passed, (Numbers{1, 2, 3, 4}));
+}
+
+ASYNC_TEST(Semaphore, forgets_a_task_whose_cancellation_is_over) {
+    Semaphore semaphore(0);
+    Numbers passed;
+    auto first = create_task(pass(semaphore, 1, passed));
+    auto second = create_task(pass(semaphore, 2, passed));
+    auto third = create_task(pass(semaphore, 3, passed));
+    co_await sleep(0);
+
+    first.cancel();
+    co_await sleep(0);
+    EXPECT_TRUE(first.cancelled());
+    semaphore.release();
+    semaphore.release();
+    co_await gather(second, third);
+
+    EXPECT_EQ(passed, (Numbers{2, 3}));
+    EXPECT_TRUE(semaphore.locked());
+}
+
 ASYNC_TEST(Semaphore, a_guard_gives_one_permit_back) {
     Semaphore semaphore(2);
     {
@@ -1401,6 +1484,22 @@ ASYNC_TEST(Barrier, with_gives_the_index_to_the_body) {
 
     EXPECT_EQ(entered, (Numbers{2, 0, 1}));
     EXPECT_EQ(barrier.n_waiting(), 0);
+}
+
+ASYNC_TEST(Barrier, gives_every_index_once_in_the_second_round_as_well) {
+    Barrier barrier(parties);
+    Numbers indices;
+
+    co_await run_many(parties, [&]() -> Coroutine<> {
+        co_await barrier.wait();
+        const int index = co_await with(barrier, [](int place) { return place; });
+        indices.push_back(index);
+    });
+
+    std::sort(indices.begin(), indices.end());
+    EXPECT_EQ(indices, (Numbers{0, 1, 2, 3, 4}));
+    EXPECT_EQ(barrier.n_waiting(), 0);
+    EXPECT_FALSE(barrier.broken());
 }
 
 ASYNC_TEST(Barrier, can_be_passed_again_and_again) {
@@ -1548,6 +1647,59 @@ ASYNC_TEST(Barrier, reset_while_some_leave_sends_away_those_who_have_not_left) {
     EXPECT_FALSE(barrier.broken());
 }
 
+ASYNC_TEST(Barrier, reset_by_one_that_has_left_sends_away_those_who_have_not) {
+    constexpr int rest = parties / 2;
+    Barrier barrier(parties);
+    int left = 0;
+    int broken = 0;
+
+    co_await run_many(parties, [&]() -> Coroutine<> {
+        const auto waited = co_await as_result(barrier.wait());
+        if (waited.error() != nullptr) {
+            EXPECT_EQ(error_of(waited), "BrokenBarrierError('Abort or reset of barrier')");
+            ++broken;
+            co_return;
+        }
+        ++left;
+        if (left == parties - rest) {
+            co_await barrier.reset();
+        }
+    });
+
+    EXPECT_EQ(left, parties - rest);
+    EXPECT_EQ(broken, rest);
+    EXPECT_EQ(barrier.n_waiting(), 0);
+    EXPECT_FALSE(barrier.broken());
+}
+
+ASYNC_TEST(Barrier, lets_those_who_come_back_after_a_reset_pass) {
+    Barrier barrier(parties);
+    int broken = 0;
+    int passed = 0;
+    auto all_but_one = create_task([&]() -> Coroutine<> {
+        co_await run_many(parties - 1, [&]() -> Coroutine<> {
+            const auto waited = co_await as_result(barrier.wait());
+            broken += waited.error() != nullptr ? 1 : 0;
+            co_await barrier.wait();
+            ++passed;
+        });
+    });
+    co_await testing::settle();
+
+    auto reset = create_task(barrier.reset());
+    co_await sleep(0);
+    auto last = create_task([&]() -> Coroutine<> {
+        co_await barrier.wait();
+        ++passed;
+    });
+    co_await gather(all_but_one, reset, last);
+
+    EXPECT_EQ(broken, parties - 1);
+    EXPECT_EQ(passed, parties);
+    EXPECT_EQ(barrier.n_waiting(), 0);
+    EXPECT_FALSE(barrier.broken());
+}
+
 ASYNC_TEST(Barrier, reset_after_the_last_has_left_disturbs_nobody) {
     Barrier barrier(parties);
     int count = 0;
@@ -1619,6 +1771,35 @@ ASYNC_TEST(Barrier, abort_while_some_leave_sends_the_rest_and_those_who_are_back
     EXPECT_TRUE(barrier.broken());
     EXPECT_EQ(inside, half);
     EXPECT_EQ(back, parties - half - 1);
+    EXPECT_EQ(barrier.n_waiting(), 0);
+}
+
+ASYNC_TEST(Barrier, abort_by_one_whose_body_failed_reaches_all_others) {
+    Barrier barrier(parties);
+    int passed_twice = 0;
+    int broken = 0;
+    auto twice = [&]() -> Coroutine<> {
+        co_await with(barrier, [](int index) {
+            if (index == parties / 2) {
+                throw RuntimeError("body");
+            }
+        });
+        co_await with(barrier, [](int) {});
+        ++passed_twice;
+    };
+
+    co_await run_many(parties, [&]() -> Coroutine<> {
+        const auto result = co_await as_result(twice());
+        if (error_of(result) == "RuntimeError('body')") {
+            co_await barrier.abort();
+        } else if (result.error() != nullptr) {
+            ++broken;
+        }
+    });
+
+    EXPECT_TRUE(barrier.broken());
+    EXPECT_EQ(passed_twice, 0);
+    EXPECT_EQ(broken, parties - 1);
     EXPECT_EQ(barrier.n_waiting(), 0);
 }
 

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: MIT
 #include "support/observe.hpp"
 
+#include <asyncio/generators.hpp>
 #include <asyncio/runners.hpp>
 #include <asyncio/testing/virtual_clock.hpp>
 
@@ -140,6 +141,46 @@ TEST(Run, cleans_up_when_its_main_coroutine_throws_or_the_loop_is_left) {
     }
 }
 
+TEST(Run, closes_generators_although_main_and_the_tasks_that_are_left_throw) {
+    const VirtualClockScope clock;
+    Trace trace;
+    auto numbers = [](Trace& trace) -> AsyncGenerator<int> {
+        const Gone gone(trace, "the generator is gone");
+        while (true) {
+            co_yield 1;
+            co_await sleep(1);
+        }
+    };
+    auto spin = [&numbers](Trace& trace) -> Coroutine<> {
+        auto generator = numbers(trace);
+        auto spun = co_await as_result([](AsyncGenerator<int>& generator) -> Coroutine<> {
+            while (true) {
+                auto item = co_await generator.next();
+                if (!item) {
+                    break;
+                }
+            }
+        }(generator));
+        trace.push_back(describe(spun.error()));
+        throw RuntimeError("cleanup");
+    };
+    Task<> left;
+    auto body = [&]() -> Coroutine<> {
+        get_running_loop().set_exception_handler([&](EventLoop&, const ExceptionContext& context) {
+            trace.push_back(describe(context.exception));
+        });
+        left = create_task(spin(trace));
+        co_await sleep(0);
+        throw RuntimeError("main");
+    };
+
+    EXPECT_EQ(thrown_by([&] { run(body); }), "RuntimeError('main')");
+
+    EXPECT_EQ(trace,
+              (Trace{"the generator is gone", "CancelledError()", "RuntimeError('cleanup')"}));
+    EXPECT_TRUE(left.done());
+}
+
 TEST(Run, waits_for_the_threads_of_the_default_executor) {
     std::atomic<bool> ended{false};
     auto body = [&]() -> Coroutine<> {
@@ -208,6 +249,24 @@ TEST(Runner, is_used_up_when_it_is_closed) {
     EXPECT_EQ(thrown_by([&] { runner.run(answer()); }), "RuntimeError('Runner is closed')");
     EXPECT_EQ(thrown_by([&] { static_cast<void>(runner.get_loop()); }),
               "RuntimeError('Runner is closed')");
+}
+
+TEST(Runner, that_has_made_its_loop_is_used_up_when_it_is_closed) {
+    Trace trace;
+    Runner runner;
+    runner.get_loop().call_soon([gone = Gone(trace, "closed")] {});
+    runner.close();
+    EXPECT_EQ(trace, Trace{"closed"});
+    runner.close();
+    EXPECT_EQ(thrown_by([&] { static_cast<void>(runner.get_loop()); }),
+              "RuntimeError('Runner is closed')");
+}
+
+TEST(Runner, runs_a_future_of_its_loop) {
+    Runner runner;
+    auto future = runner.get_loop().create_future<int>();
+    runner.get_loop().call_soon([&] { future.set_result(42); });
+    EXPECT_EQ(runner.run(future), 42);
 }
 
 TEST(Runner, closed_before_its_first_run_may_still_be_used) {
@@ -321,6 +380,48 @@ TEST(CtrlC, from_outside_wakes_a_loop_that_waits) {
     });
     EXPECT_EQ(ended.out, "cleaned up\nKeyboardInterrupt\n");
     EXPECT_TRUE(WIFSIGNALED(ended.status));
+}
+
+TEST(CtrlC, reaches_a_task_that_never_waits_for_anything) {
+    const Ended ended = in_child([] {
+        auto busy = []() -> Coroutine<> {
+            get_running_loop().call_later(0.001, [] { ::raise(SIGINT); });
+            auto spun = co_await as_result([]() -> Coroutine<> {
+                while (true) {
+                    co_await sleep(0);
+                }
+            }());
+            say(spun.cancelled() ? "cancelled\n" : "not cancelled\n");
+            spun.get();
+        };
+        say((thrown_by([&] { run(busy); }) + "\n").c_str());
+    });
+    EXPECT_EQ(ended.out, "cancelled\nKeyboardInterrupt()\n");
+    EXPECT_EQ(ended.status, 0);
+}
+
+TEST(CtrlC, is_no_keyboard_interrupt_where_the_main_task_was_cancelled_as_well) {
+    const Ended ended = in_child([] {
+        for (const bool cancelled_first : {true, false}) {
+            auto cancel = [](AnyTask main, bool cancelled_first) -> Coroutine<> {
+                co_await sleep(0);
+                if (cancelled_first) {
+                    main.cancel();
+                    ::raise(SIGINT);
+                } else {
+                    ::raise(SIGINT);
+                    main.cancel();
+                }
+            };
+            auto body = [&]() -> Coroutine<> {
+                create_task(cancel(current_task(), cancelled_first));
+                co_await sleep(20);
+            };
+            say((thrown_by([&] { run(body); }) + "\n").c_str());
+        }
+    });
+    EXPECT_EQ(ended.out, "CancelledError()\nCancelledError()\n");
+    EXPECT_EQ(ended.status, 0);
 }
 
 TEST(CtrlC, a_keyboard_interrupt_of_the_program_ends_the_process_by_sigint) {

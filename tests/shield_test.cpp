@@ -120,6 +120,11 @@ ASYNC_TEST(Shield, of_a_future_of_unknown_type_is_one) {
     EXPECT_EQ(shield(task), task);
 }
 
+TEST(Shield, of_a_coroutine_needs_a_running_loop) {
+    EXPECT_EQ(thrown_by([] { return shield(after(1, 1)); }),
+              "RuntimeError('no running event loop')");
+}
+
 ASYNC_TEST(Shield, of_a_coroutine_takes_three_turns) {
     auto instant = []() -> Coroutine<int> { co_return 1; };
     TurnCounter turns(get_running_loop());

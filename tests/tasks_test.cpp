@@ -129,6 +129,17 @@ ASYNC_TEST(Task, may_give_a_reference) {
     EXPECT_EQ(&by_task, &object);
 }
 
+ASYNC_TEST(Task, may_give_a_future_which_is_not_awaited) {
+    auto future = get_running_loop().create_future<int>();
+    auto pass_on = [](Future<int> given) -> Coroutine<Future<int>> { co_return given; };
+    auto task = create_task(pass_on(future));
+
+    const Future<int> got = co_await task;
+
+    EXPECT_TRUE(got == future);
+    EXPECT_FALSE(got.done());
+}
+
 struct alignas(64) Overaligned {
     explicit Overaligned(int value) : value(value) {}
     int value;
@@ -213,6 +224,9 @@ ASYNC_TEST(Task, cannot_be_given_a_result_by_others) {
     EXPECT_EQ(thrown_by([&] { task.set_result(2); }),
               "RuntimeError('Task does not support set_result operation')");
     EXPECT_NE(thrown_by([&] { task.set_exception(RuntimeError("x")); }), "nothing");
+    const Future<int> as_future = task;
+    EXPECT_EQ(thrown_by([&] { as_future.set_result(2); }),
+              "RuntimeError('Task does not support set_result operation')");
     const int result = co_await task;
     EXPECT_EQ(result, 1);
 }
@@ -279,6 +293,30 @@ ASYNC_TEST(CurrentTask, is_the_one_that_runs_and_none_in_a_callback) {
     EXPECT_FALSE(current_task() == task);
 }
 
+ASYNC_TEST(CurrentTask, is_the_same_after_every_wait_of_tasks_that_take_turns) {
+    auto ping = get_running_loop().create_future();
+    auto pong = get_running_loop().create_future();
+    auto first = [](Future<> ping, Future<> pong) -> Coroutine<bool> {
+        const AnyTask me = current_task();
+        co_await ping;
+        EXPECT_TRUE(current_task() == me);
+        pong.set_result();
+        co_await sleep(1);
+        co_return current_task() == me;
+    };
+    auto second = [](Future<> ping, Future<> pong) -> Coroutine<bool> {
+        const AnyTask me = current_task();
+        ping.set_result();
+        co_await pong;
+        co_return current_task() == me;
+    };
+
+    auto [of_first, of_second] = co_await gather(first(ping, pong), second(ping, pong));
+
+    EXPECT_TRUE(of_first);
+    EXPECT_TRUE(of_second);
+}
+
 TEST(CurrentTask, needs_a_running_loop) {
     EXPECT_EQ(thrown_by([] { return current_task(); }), "RuntimeError('no running event loop')");
 }
@@ -336,6 +374,20 @@ ASYNC_TEST(EnsureFuture, gives_futures_back_and_makes_tasks_of_the_rest) {
     EXPECT_TRUE(same == future);
     const int result = co_await task;
     EXPECT_EQ(result, 4);
+}
+
+ASYNC_TEST(EnsureFuture, makes_a_task_of_any_awaitable_and_gives_tasks_back) {
+    auto task = ensure_future(sleep(1, std::string("slept")));
+    auto same = ensure_future(task);
+
+    EXPECT_TRUE(same == task);
+    const std::string slept = co_await same;
+    EXPECT_EQ(slept, "slept");
+}
+
+TEST(EnsureFuture, of_a_coroutine_needs_a_running_loop) {
+    EXPECT_EQ(thrown_by([] { return ensure_future(give(1)); }),
+              "RuntimeError('no running event loop')");
 }
 
 // --------------------------------------------------------------------------------------- turns
@@ -472,6 +524,7 @@ ASYNC_TEST(Cancel, is_thrown_at_the_await_and_runs_the_cleanup) {
     EXPECT_EQ(trace, (Trace{"caught stop", "local"}));
     EXPECT_EQ(error, "CancelledError('stop')");
     EXPECT_TRUE(task.cancelled());
+    EXPECT_FALSE(task.cancel());
 }
 
 ASYNC_TEST(Cancel, is_delivered_in_the_next_turn) {
@@ -714,6 +767,25 @@ ASYNC_TEST(Cancel, of_oneself_is_thrown_by_a_sleep_of_any_length) {
     EXPECT_EQ(with, "CancelledError('self')");
 }
 
+ASYNC_TEST(Cancel, of_oneself_reaches_the_task_that_is_awaited_next) {
+    auto future = get_running_loop().create_future();
+    auto nested = [](Future<> future) -> Coroutine<> { co_await future; };
+    auto inner = create_task(nested(future));
+    co_await settle();
+    auto body = [](Task<> inner) -> Coroutine<> {
+        current_task().cancel("self");
+        co_await inner;
+    };
+    auto task = create_task(body(inner));
+
+    const std::string error = co_await outcome_of(task);
+
+    EXPECT_EQ(error, "CancelledError('self')");
+    EXPECT_TRUE(task.cancelled());
+    EXPECT_TRUE(inner.cancelled());
+    EXPECT_TRUE(future.cancelled());
+}
+
 ASYNC_TEST(Cancel, of_oneself_before_returning_cancels_the_task) {
     auto body = []() -> Coroutine<int> {
         current_task().cancel();
@@ -793,6 +865,21 @@ ASYNC_TEST(Cancel, tells_the_message_once_and_a_bare_error_from_then_on) {
     EXPECT_EQ(thrown_by([&] { return task.exception(); }), "CancelledError('told')");
     EXPECT_EQ(thrown_by([&] { task.result(); }), "CancelledError()");
     EXPECT_EQ(thrown_by([&] { task.result(); }), "CancelledError()");
+}
+
+ASYNC_TEST(Cancel, tells_the_message_to_whoever_asks_first_once_it_has_been_waited_for) {
+    for (const detail::CancelMessage message : {detail::CancelMessage(), {"told"}}) {
+        const std::string expected = message ? "CancelledError('told')" : "CancelledError()";
+        const std::vector<Task<>> tasks{create_task(wait_for_ever()), create_task(wait_for_ever())};
+        co_await sleep(0);
+        for (const Task<>& task : tasks) {
+            task.cancel(message);
+        }
+        co_await wait(tasks);
+
+        EXPECT_EQ(thrown_by([&] { tasks[0].result(); }), expected);
+        EXPECT_EQ(thrown_by([&] { return tasks[1].exception(); }), expected);
+    }
 }
 
 ASYNC_TEST(Cancel, when_the_task_refused_once_can_be_asked_again) {
@@ -884,6 +971,17 @@ ASYNC_TEST(Uncancel, comes_too_late_for_a_wait_that_was_aborted) {
     const std::string error = co_await outcome_of(task);
 
     EXPECT_EQ(error, "CancelledError('gone')");
+}
+
+ASYNC_TEST(Uncancel, of_a_task_that_has_ended_changes_nothing) {
+    auto task = create_task(wait_for_ever());
+    co_await settle();
+    task.cancel();
+    co_await settle();
+
+    EXPECT_EQ(task.uncancel(), 0);
+    EXPECT_TRUE(task.done());
+    EXPECT_TRUE(task.cancelled());
 }
 
 ASYNC_TEST(Uncancel, after_catching_lets_the_task_be_cancelled_afresh) {
@@ -988,8 +1086,10 @@ TEST(Task, whose_exception_nobody_retrieved_is_logged_when_its_loop_is_gone) {
     const std::string name = task.get_name();
     task = {};
 
-    EXPECT_EQ(logged.texts, Trace{"Task exception was never retrieved\nfuture: <Task name='" +
-                                  name + "'>\nexception: RuntimeError('orphan')"});
+    EXPECT_EQ(logged.texts,
+              Trace{"Task exception was never retrieved\nfuture: <Task finished name='" + name +
+                    "' exception=RuntimeError('orphan')>\nexception: "
+                    "RuntimeError('orphan')"});
     EXPECT_EQ(logged.levels, std::vector<Level>{Level::error});
 }
 
@@ -1151,6 +1251,24 @@ TEST(Task, keyboard_interrupt_leaves_the_loop_and_is_kept_by_the_task) {
     EXPECT_TRUE(rest_ran);
 }
 
+TEST(Task, that_answers_a_cancellation_with_system_exit_has_failed_and_ends_the_loop) {
+    EventLoop loop;
+    auto leaves = []() -> Coroutine<> {
+        auto slept = co_await as_result(sleep(3600));
+        throw SystemExit(3);
+    };
+    auto task = loop.create_task(leaves());
+    loop.run_until_complete(sleep(0));
+
+    task.cancel();
+    EXPECT_FALSE(task.done());
+    EXPECT_EQ(thrown_by([&] { loop.run_forever(); }), "SystemExit(3)");
+
+    EXPECT_TRUE(task.done());
+    EXPECT_FALSE(task.cancelled());
+    EXPECT_EQ(describe(task.exception()), "SystemExit(3)");
+}
+
 // --------------------------------------------------------------------------------------- sleep
 
 ASYNC_TEST(Sleep, takes_exactly_its_time_and_gives_its_result) {
@@ -1213,6 +1331,25 @@ ASYNC_TEST(Sleep, of_zero_and_less_only_lets_the_others_run) {
 
     EXPECT_EQ(trace, (Trace{"other", "after"}));
     EXPECT_EQ(get_running_loop().time(), start);
+}
+
+ASYNC_TEST(TaskCoroutine, is_that_of_the_task_until_it_is_done) {
+    auto inner = []() -> Coroutine<> { co_await sleep(1); };
+    auto outer = [](auto below, std::coroutine_handle<>& inside) -> Coroutine<> {
+        inside = current_task().get_coro();
+        co_await below();
+    };
+    std::coroutine_handle<> inside;
+    auto task = create_task(outer(inner, inside));
+    const std::coroutine_handle<> before = task.get_coro();
+    co_await sleep(0);
+
+    EXPECT_TRUE(before);
+    EXPECT_EQ(inside, before);
+    EXPECT_EQ(task.get_coro(), before) << "and not that of what it awaits";
+    EXPECT_NE(current_task().get_coro(), before);
+    co_await task;
+    EXPECT_FALSE(task.get_coro());
 }
 
 }  // namespace

@@ -176,6 +176,21 @@ ASYNC_TEST(ToThread, runs_calls_at_the_same_time_while_the_loop_goes_on) {
     EXPECT_TRUE(std::get<1>(both));
 }
 
+ASYNC_TEST(ToThread, makes_each_call_once) {
+    std::atomic<int> calls{0};
+    auto call = [&calls] { ++calls; };
+
+    co_await to_thread(call);
+    EXPECT_EQ(calls, 1);
+
+    std::vector<Task<>> many;
+    for (int i = 0; i < 10; ++i) {
+        many.push_back(create_task(to_thread(call)));
+    }
+    co_await gather(many);
+    EXPECT_EQ(calls, 11);
+}
+
 ASYNC_TEST(ToThread, cancelled_before_the_call_began_never_makes_it) {
     auto& loop = get_running_loop();
     loop.set_default_executor(

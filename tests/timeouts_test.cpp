@@ -103,6 +103,35 @@ ASYNC_TEST(Timeout, of_zero_fires_at_the_first_await_that_waits) {
     }
 }
 
+ASYNC_TEST(Timeout, of_zero_or_less_has_its_time_and_is_expired) {
+    auto& loop = get_running_loop();
+    for (const int seconds : {0, -11}) {
+        const TimePoint start = loop.time();
+        Timeout limit = timeout(seconds);
+        Timeout longer = timeout(seconds);
+
+        const std::string error = co_await error_of(with(limit, [] { return sleep(0); }));
+        const std::string slept = co_await error_of(with(longer, [] { return sleep(10); }));
+
+        EXPECT_EQ(error, "TimeoutError()");
+        EXPECT_EQ(slept, "TimeoutError()");
+        EXPECT_TRUE(limit.expired() && longer.expired());
+        EXPECT_EQ(limit.when(), start + seconds * 1s);
+        EXPECT_EQ(loop.time(), start);
+    }
+}
+
+ASYNC_TEST(Timeout, without_a_time_never_expires) {
+    Timeout limit = timeout(std::nullopt);
+    Timeout limit_at = timeout_at(std::nullopt);
+
+    co_await with(limit, [] { return sleep(10); });
+    co_await with(limit_at, [] { return sleep(10); });
+
+    EXPECT_FALSE(limit.expired() || limit_at.expired());
+    EXPECT_FALSE(limit.when().has_value() || limit_at.when().has_value());
+}
+
 ASYNC_TEST(Timeout, never_interrupts_a_body_that_does_not_wait) {
     const int result = co_await timeout(0, [] { return 4; });
 
@@ -277,6 +306,24 @@ ASYNC_TEST(Timeout, can_be_rescheduled_while_it_is_active) {
     EXPECT_EQ(loop.time() - start, 12500ms);
 }
 
+ASYNC_TEST(Timeout, switched_off_by_another_task_lets_a_cancellation_pass) {
+    const TimePoint deadline = get_running_loop().time() + 10s;
+    Timeout limit = timeout_at(deadline);
+    auto task = create_task(with(limit, [] { return sleep(50); }));
+    co_await settle();
+
+    EXPECT_EQ(limit.when(), deadline);
+    limit.reschedule(deadline + 20s);
+    EXPECT_EQ(limit.when(), deadline + 20s);
+    limit.reschedule(std::nullopt);
+    EXPECT_FALSE(limit.when().has_value());
+    task.cancel();
+    const std::string error = co_await error_of(task);
+
+    EXPECT_EQ(error, "CancelledError()");
+    EXPECT_FALSE(limit.expired());
+}
+
 ASYNC_TEST(Timeout, cannot_be_rescheduled_before_after_or_once_it_is_up) {
     Timeout limit = timeout(1);
     std::string while_expiring;
@@ -308,6 +355,16 @@ ASYNC_TEST(Timeout, cannot_be_entered_twice) {
     EXPECT_EQ(error, "RuntimeError('Timeout has already been entered')");
 }
 
+ASYNC_TEST(Timeout, cannot_be_entered_inside_itself) {
+    Timeout limit = timeout(1);
+    std::string again;
+
+    co_await with(limit, [&]() -> Coroutine<> { again = co_await error_of(with(limit, [] {})); });
+
+    EXPECT_EQ(again, "RuntimeError('Timeout has already been entered')");
+    EXPECT_FALSE(limit.expired());
+}
+
 ASYNC_TEST(Timeout, cannot_be_moved_once_it_has_been_entered) {
     Timeout limit = timeout(1);
     limit.enter();
@@ -318,8 +375,11 @@ ASYNC_TEST(Timeout, cannot_be_moved_once_it_has_been_entered) {
 }
 
 TEST(Timeout, needs_a_task) {
-    EXPECT_EQ(thrown_by([] { Timeout(std::nullopt).enter(); }),
+    Timeout limit(std::nullopt);
+    EXPECT_EQ(thrown_by([&] { limit.enter(); }),
               "RuntimeError('Timeout should be used inside a task')");
+    EXPECT_EQ(thrown_by([&] { limit.reschedule(std::nullopt); }),
+              "RuntimeError('Timeout has not been entered')");
 }
 
 ASYNC_TEST(Timeout, in_a_task_that_was_cancelled_before_still_knows_its_own_request) {
@@ -337,6 +397,53 @@ ASYNC_TEST(Timeout, in_a_task_that_was_cancelled_before_still_knows_its_own_requ
     const std::string error = co_await task;
 
     EXPECT_EQ(error, "TimeoutError()");
+}
+
+ASYNC_TEST(Timeout, in_a_task_that_was_cancelled_before_lets_another_cancellation_pass) {
+    auto body = []() -> Coroutine<> {
+        auto slept = co_await as_result(sleep(9));  // cancelled once, and not taken back
+        co_await timeout(1, [] {
+            current_task().cancel("again");
+            return sleep(2);
+        });
+    };
+    auto task = create_task(body);
+    co_await settle();
+    task.cancel();
+
+    const std::string error = co_await error_of(task);
+
+    EXPECT_EQ(error, "CancelledError('again')");
+    EXPECT_TRUE(task.cancelled());
+}
+
+ASYNC_TEST(Timeout, in_the_cleanup_of_one_that_expired_expires_as_well) {
+    Trace trace;
+    auto body = [&]() -> Coroutine<> {
+        auto slept = co_await as_result(sleep(1));
+        const std::string cleanup = co_await error_of(timeout(0.01, [] { return sleep(10); }));
+        trace.push_back(cleanup);
+        slept.get();
+    };
+
+    const std::string error = co_await error_of(timeout(0.01, body));
+
+    EXPECT_EQ(trace, Trace{"TimeoutError()"});
+    EXPECT_EQ(error, "TimeoutError()");
+    EXPECT_EQ(current_task().cancelling(), 0);
+}
+
+ASYNC_TEST(Timeout, that_is_caught_leaves_its_task_as_it_was) {
+    auto body = []() -> Coroutine<> {
+        const std::string error = co_await error_of(timeout(0.001, [] { return sleep(10); }));
+        EXPECT_EQ(error, "TimeoutError()");
+    };
+    auto task = create_task(body);
+
+    co_await task;
+
+    EXPECT_FALSE(task.cancelled());
+    EXPECT_EQ(task.cancelling(), 0);
 }
 
 ASYNC_TEST(Timeout, whose_limit_is_infinite_never_fires) {

@@ -4,6 +4,7 @@
 #include "support/async_test.hpp"
 #include "support/observe.hpp"
 
+#include <asyncio/graph.hpp>
 #include <asyncio/tasks.hpp>
 #include <asyncio/timeouts.hpp>
 
@@ -116,6 +117,45 @@ ASYNC_TEST(Wait, that_is_cancelled_leaves_the_tasks_alone) {
     EXPECT_EQ(describe(result.error()), "CancelledError('enough')");
     EXPECT_EQ(value, 7);
     EXPECT_EQ(task.cancelling(), 0);
+}
+
+ASYNC_TEST(Wait, counts_what_ends_in_the_turn_in_which_the_time_is_up) {
+    const auto start = now();
+    const std::vector<Task<int>> tasks{create_task(after(1, 1)), create_task(after(2, 2))};
+    co_await sleep(0);  // both have begun to sleep
+
+    auto [done, pending] = co_await wait(tasks, {.timeout = 1});
+
+    EXPECT_EQ(done, std::vector<AnyFuture>{tasks[0]});
+    EXPECT_EQ(pending, std::vector<AnyFuture>{tasks[1]});
+    EXPECT_EQ(now() - start, 1s);
+}
+
+ASYNC_TEST(Wait, for_the_first_failure_returns_at_once_if_one_has_failed) {
+    const std::vector<Task<int>> tasks{create_task(after(9, 1)), create_task(fail(0, "x"))};
+    co_await settle();
+    const auto start = now();
+
+    auto [done, pending] = co_await wait(tasks, {.return_when = FIRST_EXCEPTION});
+
+    EXPECT_EQ(done, std::vector<AnyFuture>{tasks[1]});
+    EXPECT_EQ(pending, std::vector<AnyFuture>{tasks[0]});
+    EXPECT_EQ(now(), start);
+}
+
+ASYNC_TEST(Wait, that_is_over_no_longer_shows_in_the_call_graph_of_what_is_pending) {
+    auto task = create_task(after(5, 1));
+    const std::vector<Task<int>> tasks{task};
+    auto waiting = create_task(wait(tasks, {.timeout = 1}));
+    co_await settle();
+    const auto meanwhile = capture_call_graph(task);
+
+    co_await waiting;
+    const auto afterwards = capture_call_graph(task);
+
+    EXPECT_EQ(meanwhile->awaited_by.size(), 1U);
+    EXPECT_FALSE(task.done());
+    EXPECT_TRUE(afterwards->awaited_by.empty());
 }
 
 ASYNC_TEST(Wait, for_what_is_done_already_and_for_one_twice) {
@@ -254,6 +294,97 @@ ASYNC_TEST(WaitFor, with_no_time_gives_what_is_done_and_never_begins_a_coroutine
     EXPECT_EQ(describe(zero.error()), "TimeoutError()");
     EXPECT_EQ(describe(negative.error()), "TimeoutError()");
     EXPECT_FALSE(begun);
+}
+
+ASYNC_TEST(WaitFor, with_no_time_cancels_what_has_begun_and_waits_until_it_has_ended) {
+    for (const int limit : {0, -1}) {
+        Trace trace;
+        auto cleanup = [&]() -> Coroutine<> {
+            auto slept = co_await as_result(sleep(100));
+            co_await sleep(3);
+            trace.push_back("cleaned up");
+            slept.get();
+        };
+        auto task = create_task(cleanup);
+        co_await sleep(0);
+
+        auto result = co_await as_result(wait_for(task, limit));
+
+        EXPECT_EQ(describe(result.error()), "TimeoutError()");
+        EXPECT_TRUE(task.cancelled());
+        EXPECT_EQ(trace, Trace{"cleaned up"});
+    }
+}
+
+ASYNC_TEST(WaitFor, without_a_limit_that_is_cancelled_cancels_what_it_waits_for) {
+    auto future = get_running_loop().create_future<int>();
+    auto block = [future]() mutable -> Coroutine<> { co_await future; };
+    auto task = create_task(block);
+    auto waiting = create_task(wait_for(task, std::nullopt));
+    get_running_loop().call_soon([&] { waiting.cancel(); });
+
+    auto result = co_await as_result(waiting);
+
+    EXPECT_TRUE(result.cancelled());
+    EXPECT_TRUE(task.cancelled());
+}
+
+ASYNC_TEST(WaitFor, cancelled_waits_for_one_that_refuses_to_be) {
+    Trace trace;
+    auto slow = [&]() -> Coroutine<> {
+        auto slept = co_await as_result(sleep(0.2));
+        trace.push_back(describe(slept.error()));
+        co_await sleep(0.2);
+        trace.push_back("ended");
+    };
+    auto waiting = create_task(wait_for(slow, 0.4));
+    co_await settle();
+
+    waiting.cancel();
+    co_await waiting;  // its value counts
+
+    EXPECT_EQ(trace, (Trace{"CancelledError()", "ended"}));
+    EXPECT_FALSE(waiting.cancelled());
+}
+
+ASYNC_TEST(WaitFor, cancelled_in_the_turn_in_which_the_task_has_ended_does_not_go_on) {
+    auto at_once = []() -> Coroutine<int> { co_return 1; };
+    auto inner = create_task(at_once);
+    bool reached_the_end = false;
+    auto waits = [&]() -> Coroutine<> {
+        co_await wait_for(inner, 100);
+        co_await sleep(1);
+        reached_the_end = true;
+    };
+    auto task = create_task(waits);
+    co_await sleep(0);
+
+    task.cancel();
+    auto result = co_await as_result(task);
+    const int value = co_await inner;
+
+    EXPECT_TRUE(result.cancelled());
+    EXPECT_EQ(value, 1);
+    EXPECT_FALSE(reached_the_end);
+}
+
+ASYNC_TEST(WaitFor, a_shield_leaves_the_task_alone_when_the_time_is_up) {
+    for (const double limit : {0.0, 0.01}) {
+        auto task = create_task(after(1, 5));
+        auto shielded = shield(task);
+
+        auto result = co_await as_result(wait_for(shielded, limit));
+
+        EXPECT_EQ(describe(result.error()), "TimeoutError()");
+        EXPECT_TRUE(shielded.cancelled());
+        EXPECT_FALSE(task.done());
+        const int value = co_await task;
+        EXPECT_EQ(value, 5);
+    }
+    auto task = create_task(after(1, 6));
+    const int in_time = co_await wait_for(shield(task), std::nullopt);
+    EXPECT_EQ(in_time, 6);
+    EXPECT_TRUE(task.done());
 }
 
 ASYNC_TEST(WaitFor, cancelled_from_outside_cancels_what_it_waits_for) {

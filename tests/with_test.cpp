@@ -178,6 +178,41 @@ ASYNC_TEST(With, keeps_references) {
     EXPECT_EQ(&of_function, &object);
 }
 
+ASYNC_TEST(With, exits_when_the_body_throws_instead_of_giving_an_awaitable) {
+    Trace trace;
+    auto body = []() -> Coroutine<int> { throw RuntimeError("no coroutine"); };
+
+    const auto result = co_await as_result(with(Resource(trace), body));
+
+    EXPECT_EQ(describe(result.error()), "RuntimeError('no coroutine')");
+    EXPECT_EQ(trace.back(), "exit RuntimeError('no coroutine')");
+}
+
+ASYNC_TEST(With, awaits_what_cannot_be_moved_and_what_lies_elsewhere) {
+    struct Fixed {
+        Fixed() = default;
+        Fixed(const Fixed&) = delete;
+        Fixed& operator=(const Fixed&) = delete;
+        bool await_ready() noexcept { return true; }
+        void await_suspend(std::coroutine_handle<>) noexcept {}
+        int await_resume() noexcept { return 7; }
+    };
+    Trace trace;
+    Fixed elsewhere;
+    auto make = [] { return Fixed(); };
+    auto refer = [&]() -> Fixed& { return elsewhere; };
+    auto task = create_task(sleep(1, 8));
+    auto join = [&]() -> Task<int>& { return task; };
+
+    const int made = co_await with(Resource(trace), make);
+    const int referred = co_await with(Resource(trace), refer);
+    const int joined = co_await with(Resource(trace), join);
+
+    EXPECT_EQ(made, 7);
+    EXPECT_EQ(referred, 7);
+    EXPECT_EQ(joined, 8);
+}
+
 ASYNC_TEST(With, gives_what_cannot_be_assigned) {
     struct Fixed {
         const std::string text;

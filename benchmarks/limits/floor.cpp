@@ -1,7 +1,7 @@
 // floor.cpp - the least that each primitive of a coroutine runtime can cost on this machine.
 //
 //     floor                 everything
-//     floor GROUP...        only these: tasks cancel timers threads million sleepers
+//     floor GROUP...        only these: tasks contexts cancel timers threads million sleepers
 //
 // Measures the smallest runtime that still does the work: a task can be joined, a wait cancelled, a
 // timer taken back. It has no names, contexts, call graph, second waiter or error reports, so no
@@ -191,6 +191,47 @@ void measure_tasks() {
     }
     measure_queue("queue_cap1_ns", 1);
     measure_queue("queue_cap1024_ns", 1024);
+}
+
+// ---- contexts: an array with a place for each variable, shared until it is changed
+
+struct Values {
+    std::atomic<int> references{1};
+    int values[workload::context_variables] = {};
+};
+
+void drop(Values* values) {
+    if (values->references.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+        delete values;
+    }
+}
+
+void measure_contexts() {
+    static thread_local Values* volatile current = new Values;
+    std::int64_t sum = 0;
+    report_cpu("context_get_ns", workload::context_gets, [&sum] {
+        for (int i = 0; i < workload::context_gets; ++i) {
+            sum += current->values[i % workload::context_variables];
+        }
+    });
+    require(sum == 0, "context_get_ns");
+    report_cpu("context_set_ns", workload::context_sets, [] {
+        for (int i = 0; i < workload::context_sets; ++i) {
+            auto* const changed = new Values;
+            std::memcpy(changed->values, current->values, sizeof changed->values);
+            changed->values[i % workload::context_variables] = i;
+            drop(current);
+            current = changed;
+        }
+    });
+    report_cpu("context_copy_ns", workload::context_copies, [] {
+        for (int i = 0; i < workload::context_copies; ++i) {
+            Values* volatile copy = current;
+            copy->references.fetch_add(1, std::memory_order_relaxed);
+            drop(copy);
+        }
+    });
+    drop(current);
 }
 
 // ---- cancellation
@@ -469,8 +510,10 @@ void measure_sleepers() {
 }
 
 constexpr bench::Group groups[] = {
-    {"tasks", measure_tasks},     {"cancel", measure_cancellation}, {"timers", measure_timers},
-    {"threads", measure_threads}, {"million", measure_million},     {"sleepers", measure_sleepers},
+    {"tasks", measure_tasks},         {"contexts", measure_contexts},
+    {"cancel", measure_cancellation}, {"timers", measure_timers},
+    {"threads", measure_threads},     {"million", measure_million},
+    {"sleepers", measure_sleepers},
 };
 
 }  // namespace

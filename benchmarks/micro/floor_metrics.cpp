@@ -1,7 +1,7 @@
 // floor_metrics.cpp - what the library needs for the work that limits/floor.cpp measures.
 //
 //     metrics                 everything
-//     metrics GROUP...        only these: tasks cancel timers threads million sleepers
+//     metrics GROUP...        only these: tasks contexts cancel timers threads million sleepers
 //
 // The same workloads, sizes and names of metrics as in `floor`, so that micro_bench.py can pair
 // them. Where `floor` times a run of its loop, this times the same section inside a main coroutine.
@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -120,6 +121,36 @@ Coroutine<> measure_tasks() {
     co_await measure_ping_pong();
     co_await measure_queue("queue_cap1_ns", 1);
     co_await measure_queue("queue_cap1024_ns", 1024);
+}
+
+// ---- contexts
+
+using Variables = std::vector<std::unique_ptr<ContextVar<int>>>;
+
+Coroutine<> measure_contexts() {
+    Variables variables;
+    for (int i = 0; i < workload::context_variables; ++i) {
+        variables.push_back(std::make_unique<ContextVar<int>>("variable"));
+        variables.back()->set(0);
+    }
+    std::int64_t sum = 0;
+    report_cpu("context_get_ns", workload::context_gets, [&] {
+        for (std::size_t i = 0; i < workload::context_gets; ++i) {
+            sum += variables[i % workload::context_variables]->get();
+        }
+    });
+    require(sum == 0, "context_get_ns");
+    report_cpu("context_set_ns", workload::context_sets, [&] {
+        for (std::size_t i = 0; i < workload::context_sets; ++i) {
+            variables[i % workload::context_variables]->set(static_cast<int>(i));
+        }
+    });
+    report_cpu("context_copy_ns", workload::context_copies, [] {
+        for (int i = 0; i < workload::context_copies; ++i) {
+            const Context copy = copy_context();
+        }
+    });
+    co_return;
 }
 
 // ---- cancellation
@@ -320,9 +351,10 @@ void run_group() {
 }
 
 constexpr Group groups[] = {
-    {"tasks", run_group<measure_tasks>},     {"cancel", run_group<measure_cancellation>},
-    {"timers", run_group<measure_timers>},   {"threads", run_group<measure_threads>},
-    {"million", run_group<measure_million>}, {"sleepers", run_group<measure_sleepers>},
+    {"tasks", run_group<measure_tasks>},         {"contexts", run_group<measure_contexts>},
+    {"cancel", run_group<measure_cancellation>}, {"timers", run_group<measure_timers>},
+    {"threads", run_group<measure_threads>},     {"million", run_group<measure_million>},
+    {"sleepers", run_group<measure_sleepers>},
 };
 
 }  // namespace

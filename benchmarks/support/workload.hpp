@@ -39,6 +39,10 @@ inline constexpr int timers = 1'000'000;
 inline constexpr int wake_ups = 2'000;
 inline constexpr int posts = 2'000'000;
 inline constexpr int million = 1'000'000;
+inline constexpr int context_variables = 8;  // that are set
+inline constexpr int context_gets = 10'000'000;
+inline constexpr int context_sets = 1'000'000;
+inline constexpr int context_copies = 1'000'000;
 
 /// Due times of `timers` timers in microseconds from now, random over a minute.
 inline std::vector<std::uint64_t> timer_delays_us(Random& random) {

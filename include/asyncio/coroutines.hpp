@@ -49,6 +49,9 @@ public:
     [[nodiscard]] const std::source_location& site() const noexcept { return site_; }
     [[nodiscard]] OutcomeBase& outcome() const noexcept { return *outcome_; }
 
+    /// Where it was made, if that was in debug mode: the await before. Of one that was not begun.
+    [[nodiscard]] const std::source_location& made_at() const noexcept { return made_at_; }
+
     /// Where its result goes, and who awaits that.
     void adopt(OutcomeBase& outcome) noexcept { outcome_ = &outcome; }
 
@@ -60,9 +63,18 @@ protected:
         return std::coroutine_handle<PromiseBase>::from_promise(*this);
     }
 
-    OutcomeBase* outcome_ = nullptr;
+    /// For debug mode: where the program is, while nobody awaits the coroutine.
+    void note_source() noexcept;
+
+    union {
+        std::source_location made_at_{};  // of one that was not begun; no place but in debug mode
+        OutcomeBase* outcome_;
+    };
     std::source_location site_;  // one pointer, to what the compiler has laid down
 };
+
+/// The end of a coroutine that was never awaited, with a warning.
+void drop_unawaited(PromiseBase& promise) noexcept;
 
 /// Memory for a frame, with room in front of it for the control block of the task that may be made
 /// of the coroutine: one allocation for both.
@@ -204,6 +216,9 @@ public:
     Coroutine<T> get_return_object(
         std::source_location function = std::source_location::current()) noexcept {
         this->site_ = function;
+        if (thread_state.debugging) [[unlikely]] {
+            this->note_source();
+        }
         return Coroutine<T>(*this);
     }
 
@@ -266,7 +281,8 @@ private:
 ///
 /// Arguments are kept by value in the coroutine; what is passed by reference must outlive the
 /// await. It runs in the task that awaits it, and its frame is destroyed when it has ended.
-/// Destroying one that was never awaited destroys its arguments; nothing of it has run.
+/// Destroying one that was never awaited destroys its arguments; nothing of it has run, which is
+/// reported to the log ("coroutine 'answer()' was never awaited") unless close() was called.
 ///
 /// Cancellation: CancelledError is thrown at the await where the task waits.
 /// Errors:       awaiting it twice is RuntimeError("cannot reuse already awaited coroutine").
@@ -284,7 +300,14 @@ public:
     }
     ~Coroutine() {
         if (promise_ != nullptr) {
-            promise_->destroy();
+            detail::drop_unawaited(*promise_);
+        }
+    }
+
+    /// Gives it up: its arguments are destroyed, and nobody is warned that it was never awaited.
+    void close() noexcept {
+        if (promise_ != nullptr) {
+            std::exchange(promise_, nullptr)->destroy();
         }
     }
 

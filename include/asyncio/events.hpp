@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <asyncio/contextvars.hpp>
 #include <asyncio/detail/function.hpp>
 #include <asyncio/detail/handle.hpp>
 #include <asyncio/exceptions.hpp>
@@ -20,6 +21,8 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <source_location>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -40,8 +43,11 @@ class Task;
 struct TaskOptions;
 
 namespace lowlevel {
+class Instrument;
 class TimerHeap;
-}
+void add_instrument(EventLoop& loop, Instrument& instrument);
+void remove_instrument(EventLoop& loop, Instrument& instrument);
+}  // namespace lowlevel
 
 namespace detail {
 
@@ -51,12 +57,18 @@ class FutureBase;
 class GeneratorBase;
 class PromiseBase;
 class Work;
+class Instruments;
 class Interrupt;
+struct DebugState;
 struct LoopGate;
 struct AllTasks {};  // tags of the loop's lists
 struct AllDependents {};
 struct AllWork {};
 struct AsyncGens {};
+
+struct DeleteInstruments {
+    void operator()(Instruments* instruments) const noexcept;
+};
 
 /// What runs in this thread at this moment.
 struct ThreadState {
@@ -64,63 +76,17 @@ struct ThreadState {
     EventLoop* loop;    // that runs
     PromiseBase* leaf;  // of that task: the coroutine that is resumed, or is to be resumed next
     const PromiseBase* abandoned;  // destroyed just now, while the coroutine that awaited it is
+    bool debugging;                // by a loop in debug mode
 };
 extern constinit thread_local ThreadState thread_state;
 
+/// Where a function was called from, as the default argument of an overload: it is not made of {}.
+struct CallSite {
+    CallSite(std::source_location location) noexcept : value(location) {}
+    std::source_location value;
+};
+
 }  // namespace detail
-
-/// What call_soon() gives: the means to cancel. Cheap to copy; empty by default. Dropping it
-/// changes nothing. Mirrors asyncio.Handle.
-class Handle {
-public:
-    Handle() = default;
-    Handle(const Handle& other) noexcept : node_(other.node_) {
-        if (node_ != nullptr) {
-            node_->retain();
-        }
-    }
-    Handle(Handle&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
-    Handle& operator=(Handle other) noexcept {
-        std::swap(node_, other.node_);
-        return *this;
-    }
-    ~Handle() {
-        if (node_ != nullptr) {
-            node_->release();
-        }
-    }
-
-    /// The function will not be called, if it was not yet; it is destroyed at once.
-    void cancel() noexcept {
-        if (node_ != nullptr) {
-            node_->cancel();
-        }
-    }
-    [[nodiscard]] bool cancelled() const noexcept { return node_ != nullptr && node_->cancelled(); }
-    explicit operator bool() const noexcept { return node_ != nullptr; }
-    bool operator==(const Handle&) const noexcept = default;
-
-protected:
-    friend class EventLoop;
-    /// Takes over a reference.
-    explicit Handle(detail::HandleNode* node) noexcept : node_(node) {}
-
-    detail::HandleNode* node_ = nullptr;
-};
-
-/// What call_later() and call_at() give. Mirrors asyncio.TimerHandle.
-class TimerHandle : public Handle {
-public:
-    TimerHandle() = default;
-    /// When it is due, on the loop's clock.
-    [[nodiscard]] TimePoint when() const noexcept {
-        return node_ != nullptr ? static_cast<detail::TimerNode*>(node_)->when() : TimePoint{};
-    }
-
-private:
-    friend class EventLoop;
-    using Handle::Handle;
-};
 
 /// Runs callbacks, one after another in the order in which they became ready, and waits when there
 /// are none. Tasks, timers and I/O are callbacks to it.
@@ -153,7 +119,7 @@ public:
 
     /// Makes run_forever() return after the turn under way. Called before run_forever(): after one
     /// turn that does not wait.
-    void stop() noexcept { stopping_ = true; }
+    void stop() noexcept { stopping_ = leaving_ = true; }
     [[nodiscard]] bool is_running() const noexcept { return running_; }
     [[nodiscard]] bool is_closed() const noexcept { return closed_; }
 
@@ -172,16 +138,29 @@ public:
 
     // ---- calling functions
 
-    /// Calls `fn(args...)` in the next turn. Arguments are kept by value.
+    /// Calls `fn(args...)` in the next turn. Arguments are kept by value. With options:
+    /// `call_soon(fn, {.context = &context})`, or `call_soon({.context = &context}, fn, args...)`;
+    /// so for the others, too.
     template <class Fn, class... Args>
         requires std::is_invocable_v<std::decay_t<Fn>&, std::decay_t<Args>...>
     Handle call_soon(Fn&& fn, Args&&... args) {
+        return call_soon(CallOptions(), std::forward<Fn>(fn), std::forward<Args>(args)...);
+    }
+    template <class Fn>
+        requires std::is_invocable_v<std::decay_t<Fn>&>
+    Handle call_soon(Fn&& fn, CallOptions options) {
+        return call_soon(options, std::forward<Fn>(fn));
+    }
+    template <class Fn, class... Args>
+        requires std::is_invocable_v<std::decay_t<Fn>&, std::decay_t<Args>...>
+    Handle call_soon(CallOptions options, Fn&& fn, Args&&... args) {
         if constexpr (sizeof...(Args) > 0) {
-            return call_soon(detail::bind(std::forward<Fn>(fn), std::forward<Args>(args)...));
+            return call_soon(options,
+                             detail::bind(std::forward<Fn>(fn), std::forward<Args>(args)...));
         } else {
-            check_usable();
             auto* node = detail::HandleNodeOf<detail::HandleNode, std::decay_t<Fn>>::make(
-                *this, false, std::forward<Fn>(fn));
+                *this, false, options.context, std::forward<Fn>(fn));
+            check_handle(*node);
             schedule(*node);
             return Handle(node);
         }
@@ -192,7 +171,18 @@ public:
     template <class Fn, class... Args>
         requires std::is_invocable_v<std::decay_t<Fn>&, std::decay_t<Args>...>
     TimerHandle call_later(Duration delay, Fn&& fn, Args&&... args) {
-        return call_at(detail::after(time(), delay), std::forward<Fn>(fn),
+        return call_at(detail::after(time(), delay), CallOptions(), std::forward<Fn>(fn),
+                       std::forward<Args>(args)...);
+    }
+    template <class Fn>
+        requires std::is_invocable_v<std::decay_t<Fn>&>
+    TimerHandle call_later(Duration delay, Fn&& fn, CallOptions options) {
+        return call_at(detail::after(time(), delay), options, std::forward<Fn>(fn));
+    }
+    template <class Fn, class... Args>
+        requires std::is_invocable_v<std::decay_t<Fn>&, std::decay_t<Args>...>
+    TimerHandle call_later(Duration delay, CallOptions options, Fn&& fn, Args&&... args) {
+        return call_at(detail::after(time(), delay), options, std::forward<Fn>(fn),
                        std::forward<Args>(args)...);
     }
 
@@ -200,12 +190,23 @@ public:
     template <class Fn, class... Args>
         requires std::is_invocable_v<std::decay_t<Fn>&, std::decay_t<Args>...>
     TimerHandle call_at(TimePoint when, Fn&& fn, Args&&... args) {
+        return call_at(when, CallOptions(), std::forward<Fn>(fn), std::forward<Args>(args)...);
+    }
+    template <class Fn>
+        requires std::is_invocable_v<std::decay_t<Fn>&>
+    TimerHandle call_at(TimePoint when, Fn&& fn, CallOptions options) {
+        return call_at(when, options, std::forward<Fn>(fn));
+    }
+    template <class Fn, class... Args>
+        requires std::is_invocable_v<std::decay_t<Fn>&, std::decay_t<Args>...>
+    TimerHandle call_at(TimePoint when, CallOptions options, Fn&& fn, Args&&... args) {
         if constexpr (sizeof...(Args) > 0) {
-            return call_at(when, detail::bind(std::forward<Fn>(fn), std::forward<Args>(args)...));
+            return call_at(when, options,
+                           detail::bind(std::forward<Fn>(fn), std::forward<Args>(args)...));
         } else {
-            check_usable();
             auto* node = detail::HandleNodeOf<detail::TimerNode, std::decay_t<Fn>>::make(
-                *this, false, std::forward<Fn>(fn));
+                *this, false, options.context, std::forward<Fn>(fn));
+            check_handle(*node);
             TimerHandle handle(node);
             arm_handle(*node, when);
             return handle;
@@ -218,12 +219,23 @@ public:
     template <class Fn, class... Args>
         requires std::is_invocable_v<std::decay_t<Fn>&, std::decay_t<Args>...>
     Handle call_soon_threadsafe(Fn&& fn, Args&&... args) {
+        return call_soon_threadsafe(CallOptions(), std::forward<Fn>(fn),
+                                    std::forward<Args>(args)...);
+    }
+    template <class Fn>
+        requires std::is_invocable_v<std::decay_t<Fn>&>
+    Handle call_soon_threadsafe(Fn&& fn, CallOptions options) {
+        return call_soon_threadsafe(options, std::forward<Fn>(fn));
+    }
+    template <class Fn, class... Args>
+        requires std::is_invocable_v<std::decay_t<Fn>&, std::decay_t<Args>...>
+    Handle call_soon_threadsafe(CallOptions options, Fn&& fn, Args&&... args) {
         if constexpr (sizeof...(Args) > 0) {
             return call_soon_threadsafe(
-                detail::bind(std::forward<Fn>(fn), std::forward<Args>(args)...));
+                options, detail::bind(std::forward<Fn>(fn), std::forward<Args>(args)...));
         } else {
             auto* node = detail::HandleNodeOf<detail::HandleNode, std::decay_t<Fn>>::make(
-                *this, true, std::forward<Fn>(fn));
+                *this, true, options.context, std::forward<Fn>(fn));
             Handle handle(node);
             post_handle(*node);
             return handle;
@@ -234,13 +246,16 @@ public:
 
     /// A Future that somebody will give a result.
     template <class T = void>
-    [[nodiscard]] Future<T> create_future();
+    [[nodiscard]] Future<T> create_future(
+        std::source_location site = std::source_location::current());
 
     /// A task on this loop, which need not be running yet; as asyncio::create_task().
     template <class Awaitable>
-    auto create_task(Awaitable&& awaitable);
+    auto create_task(Awaitable&& awaitable,
+                     detail::CallSite site = std::source_location::current());
     template <class Awaitable>
-    auto create_task(Awaitable&& awaitable, TaskOptions options);
+    auto create_task(Awaitable&& awaitable, TaskOptions options,
+                     detail::CallSite site = std::source_location::current());
 
     /// Makes the tasks of a loop: `factory(EventLoop&, AnyCoroutine&, TaskOptions)` returns what
     /// make_task() gives it for that coroutine.
@@ -285,14 +300,28 @@ public:
     /// `handler(EventLoop&, const ExceptionContext&)` gets what nobody else can be given: what
     /// callbacks throw, exceptions of tasks that nobody retrieved. Empty (or nullptr) stands for
     /// default_exception_handler(), which logs.
-    /// A handler may replace itself while it is called.
+    /// A handler may replace itself while it is called. It runs in the context of the task or
+    /// callback that it is told about.
     void set_exception_handler(ExceptionHandler handler);
     [[nodiscard]] const ExceptionHandler& get_exception_handler() const noexcept;
     void call_exception_handler(const ExceptionContext& context);
     void default_exception_handler(const ExceptionContext& context);
 
+    /// Debug mode finds what a program does wrong: callbacks and steps that block the loop, calls
+    /// from the wrong thread, coroutines and exceptions that nobody looked at, each with the place
+    /// that made it (docs/debugging.md). A loop begins in it if ASYNCIO_DEBUG is set in the
+    /// environment, and not to 0. What was made before it was switched on has no place.
     [[nodiscard]] bool get_debug() const noexcept { return debug_; }
-    void set_debug(bool enabled) noexcept { debug_ = enabled; }
+    void set_debug(bool enabled);
+
+    /// In debug mode a callback, or a step of a task, that takes at least that long on the loop's
+    /// clock is reported to the log. 0.1 s at first.
+    [[nodiscard]] Duration slow_callback_duration() const noexcept {
+        return slow_callback_duration_;
+    }
+    void set_slow_callback_duration(Duration duration) noexcept {
+        slow_callback_duration_ = duration;
+    }
 
     // ---- for authors of awaitables
 
@@ -328,14 +357,20 @@ public:
     /// at the same address.
     [[nodiscard]] std::uint64_t serial() const noexcept { return serial_; }
 
+    /// How many callbacks have run in the turns before this one.
+    [[nodiscard]] std::uint64_t callbacks_run() const noexcept {
+        return callbacks_before_poll_ + callbacks_since_poll_;
+    }
+
     /// What is told when the loop closes: a few, one of each module that has something open. Added
     /// to while the loop is not closed.
     [[nodiscard]] lowlevel::LoopResourceList& resources() noexcept { return resources_; }
 
-    /// Before something is scheduled in the loop's own thread: RuntimeError if it is closed.
+    /// Before something is scheduled in the loop's own thread: RuntimeError if it is closed, and in
+    /// debug mode if this is another thread.
     void check_usable() {
-        if (!running_) [[unlikely]] {
-            check_idle();
+        if (!unchecked_.load(std::memory_order_relaxed)) [[unlikely]] {
+            check_use();
         }
     }
 
@@ -348,25 +383,58 @@ private:
     friend class detail::GeneratorBase;
     friend class detail::Work;
     friend class detail::Interrupt;
+    friend class detail::Instruments;
+    friend void lowlevel::add_instrument(EventLoop& loop, lowlevel::Instrument& instrument);
+    friend void lowlevel::remove_instrument(EventLoop& loop, lowlevel::Instrument& instrument);
     friend struct detail::LoopGate;
 
     /// Throws RuntimeError if the loop is closed, or one runs in this thread.
     void check_runnable() const;
     /// Futures and tasks may outlive their loop.
     static bool exists(const EventLoop* loop) noexcept;
+    /// Throws RuntimeError if `loop` is in debug mode and runs in another thread.
+    static void check_thread(const EventLoop* loop);
     /// Does it take callbacks? Also while it closes: destructors may make futures done then.
     static bool usable(const EventLoop* loop) noexcept {
         return exists(loop) && (!loop->closed_ || loop->closing_);
     }
     /// To the exception handler of `loop` if it still exists, otherwise to the log.
     static void report(EventLoop* loop, const ExceptionContext& context) noexcept;
+    static detail::ContextSlot* context_of(const ExceptionContext& context) noexcept;
 
     void take_posted() noexcept;
+    void check_use();
     void check_idle();
+    /// As check_usable(), of a handle that was made for it, and that goes if it throws. In debug
+    /// mode its place is noted.
+    void check_handle(detail::HandleNode& node) {
+        if (!unchecked_.load(std::memory_order_relaxed)) [[unlikely]] {
+            check_new_handle(node);
+        }
+    }
+    void check_new_handle(detail::HandleNode& node);
+    void note_source(detail::HandleNode& node) noexcept;
+    static void forget_source(EventLoop* loop, const detail::HandleNode& node) noexcept;
+    [[nodiscard]] std::vector<std::source_location> source_of(const detail::HandleNode& node) const;
+    [[nodiscard]] static std::string format(const ExceptionContext& context);
+    void choose_checks() noexcept;
     void arm_handle(detail::TimerNode& node, TimePoint when);
-    [[gnu::always_inline]] void run_once();
+    template <class Run, class Begin>
+    [[gnu::always_inline]] void run_once(Run run, Begin begin);
+    [[gnu::noinline]] void run_turns();
+    [[gnu::noinline]] void run_watched_turns();
+    [[gnu::noinline]] void run_instrumented_turns();
+    void run_watched(lowlevel::Callback& callback);
     void move_due_timers() noexcept;
     void poll();
+    // With instruments: src/instrument.cpp.
+    void set_instrumented(bool on) noexcept;
+    void tell_run(bool begins) noexcept;
+    void tell_io_wait(bool begins, TimePoint deadline) noexcept;
+    void begin_instrumented_turn();
+    void run_instrumented(lowlevel::Callback& callback);
+    void run_eagerly_instrumented(detail::TaskBase& task);
+
     void post_handle(detail::HandleNode& node);
     void report_callback_error(detail::HandleNode& node, std::exception_ptr error);
     void drop_pending_tasks() noexcept;
@@ -386,12 +454,17 @@ private:
     TimePoint last_poll_{};
     std::uint32_t callbacks_since_poll_ = 0;
     std::uint32_t callbacks_per_poll_ = 1;
+    std::uint64_t callbacks_before_poll_ = 0;
     std::shared_ptr<const TaskFactory> task_factory_;  // shared with a call under way
     bool running_ = false;
     bool stopping_ = false;
+    bool leaving_ = false;  // the turns of run_forever(), to stop or to go on in another mode
+    bool instrumented_ = false;
     bool closed_ = false;
     bool closing_ = false;  // in close(): what is scheduled now is dropped at its end
     bool debug_ = false;
+    bool special_tasks_ = false;          // a factory makes them, or their places are noted
+    std::atomic<bool> unchecked_{false};  // it runs, and not in debug mode
     const std::uint64_t serial_;
 
     lowlevel::Inbox inbox_;            // what other threads posted
@@ -403,11 +476,14 @@ private:
     std::shared_ptr<detail::LoopGate> gate_;                              // the way back from there
     lowlevel::List<detail::GeneratorBase, detail::AsyncGens> asyncgens_;  // begun, not at the end
     lowlevel::LoopResourceList resources_;
+    std::unique_ptr<detail::Instruments, detail::DeleteInstruments> instruments_;
     std::shared_ptr<Executor> default_executor_;
     std::shared_ptr<Executor> resolver_executor_;
     bool default_executor_shut_down_ = false;
     bool asyncgens_shut_down_ = false;
     std::shared_ptr<const ExceptionHandler> exception_handler_;  // shared with a call under way
+    Duration slow_callback_duration_ = 0.1;
+    std::unique_ptr<detail::DebugState> debug_state_;  // since it first was in debug mode
 };
 
 /// The loop that runs in this thread; RuntimeError if there is none.

@@ -8,10 +8,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -115,6 +117,34 @@ class QueueShutDown : public std::runtime_error {
 public:
     QueueShutDown() : std::runtime_error("") {}
     ~QueueShutDown() override;
+};
+
+/// What was asked for with _nowait() would have to wait.
+class WouldBlock : public std::runtime_error {
+public:
+    WouldBlock() : std::runtime_error("") {}
+    ~WouldBlock() override;
+};
+
+/// All items of a channel have been received, and nobody can send any more.
+class EndOfChannel : public std::runtime_error {
+public:
+    EndOfChannel() : std::runtime_error("") {}
+    ~EndOfChannel() override;
+};
+
+/// Nobody is at the other side any more to receive what is sent.
+class BrokenResourceError : public std::runtime_error {
+public:
+    BrokenResourceError() : std::runtime_error("") {}
+    ~BrokenResourceError() override;
+};
+
+/// It was closed on this side, before or while it was used.
+class ClosedResourceError : public std::runtime_error {
+public:
+    ClosedResourceError() : std::runtime_error("") {}
+    ~ClosedResourceError() override;
 };
 
 /// The barrier was reset or aborted while tasks waited at it.
@@ -267,6 +297,16 @@ private:
 };
 
 /// Several errors at once, which may be groups themselves: what a TaskGroup throws.
+///
+///     try {
+///         co_await task_group(body);
+///     } catch (const ExceptionGroup& group) {            // Python: except* OSError
+///         auto [errors, rest] = group.split<OSError>();
+///         if (errors) { log(errors->what()); }
+///         if (rest) { std::rethrow_exception(rest.error()); }
+///     }
+///
+/// (Python's BaseExceptionGroup is this as well: it takes whatever can be thrown.)
 class ExceptionGroup : public std::exception {
 public:
     /// Throws std::invalid_argument if there are no exceptions, or one of them is null.
@@ -280,55 +320,142 @@ public:
     /// The message, the number of exceptions and each of them: one line for each leaf.
     [[nodiscard]] const char* what() const noexcept override { return what_.c_str(); }
 
-    /// A part of the group with its nesting, and the rest; either is absent when it is empty.
+    /// A group with the same message, of other exceptions: what split() makes its parts with. A
+    /// derived class that has more to keep overrides it: give an exception_ptr to a group, or
+    /// split() throws TypeError.
+    [[nodiscard]] virtual std::exception_ptr derive(
+        std::vector<std::exception_ptr> exceptions) const;
+
+    /// A part of a group with its nesting, or nothing.
+    class Part;
+    /// A part of the group, and the rest. Either is empty when nothing is in it.
     struct Split;
-    /// Splits by whether a leaf is an E.
-    template <class E>
+
+    /// Splits by whether a leaf is one of `E...`. A group that is one, because it is of a class
+    /// derived from ExceptionGroup, goes as a whole. (Each part is made by derive(), nothing is
+    /// changed.)
+    template <class... E>
     [[nodiscard]] Split split() const;
-    /// The leaves that are an E, with the nesting that led to them.
-    template <class E>
-    [[nodiscard]] std::optional<ExceptionGroup> subgroup() const;
-    /// Is any leaf an E?
-    template <class E>
+    /// The leaves that are one of `E...`, with the nesting that led to them.
+    template <class... E>
+    [[nodiscard]] Part subgroup() const;
+    /// Is any leaf, or any group inside, one of `E...`?
+    template <class... E>
     [[nodiscard]] bool contains() const;
-    /// Splits by what `predicate` says of each leaf.
-    [[nodiscard]] Split split_if(bool (*predicate)(const std::exception_ptr&)) const;
+
+    /// The same by what `predicate(const std::exception_ptr&)` says. It is asked of this group
+    /// and those inside, too: one for which it is true goes as a whole.
+    template <class Predicate>
+    [[nodiscard]] Split split_if(Predicate&& predicate) const;
+    template <class Predicate>
+    [[nodiscard]] Part subgroup_if(Predicate&& predicate) const;
 
 private:
-    template <class E>
-    static bool matches(const std::exception_ptr& error) {
-        try {
-            std::rethrow_exception(error);
-        } catch (const E&) {
-            return true;
-        } catch (...) {
-            return false;
-        }
-    }
+    using Matches = bool (*)(const void* predicate, const std::exception_ptr& error);
+
+    template <class... E>
+    static bool is_one_of(const void*, const std::exception_ptr& error);
+    [[nodiscard]] Split split_by(Matches matches, const void* predicate) const;
+    [[nodiscard]] Split split_if_any(Matches matches, const void* predicate) const;
+    [[nodiscard]] Split whole() const;
 
     std::string message_;
     std::vector<std::exception_ptr> exceptions_;
     std::string what_;
 };
 
-struct ExceptionGroup::Split {
-    std::optional<ExceptionGroup> match;
-    std::optional<ExceptionGroup> rest;
+class ExceptionGroup::Part {
+public:
+    Part() = default;
+
+    [[nodiscard]] bool has_value() const noexcept { return group_ != nullptr; }
+    explicit operator bool() const noexcept { return has_value(); }
+    /// The group, of whatever class it is; std::bad_optional_access if there is none. It lives as
+    /// long as this, or error().
+    [[nodiscard]] const ExceptionGroup& value() const {
+        if (group_ == nullptr) {
+            throw std::bad_optional_access();
+        }
+        return *group_;
+    }
+    const ExceptionGroup& operator*() const noexcept { return *group_; }
+    const ExceptionGroup* operator->() const noexcept { return group_; }
+    /// To be rethrown; null if there is none.
+    [[nodiscard]] const std::exception_ptr& error() const noexcept { return error_; }
+
+private:
+    friend ExceptionGroup;
+    /// TypeError if it is not a group.
+    explicit Part(std::exception_ptr error);
+
+    std::exception_ptr error_;
+    const ExceptionGroup* group_ = nullptr;  // in error_
 };
 
-template <class E>
+struct ExceptionGroup::Split {
+    Part match;
+    Part rest;
+};
+
+template <class... E>
+bool ExceptionGroup::is_one_of(const void*, const std::exception_ptr& error) {
+    static_assert(sizeof...(E) > 0, "which exceptions?");
+    const auto is = [&error]<class One>(const One*) {
+        try {
+            std::rethrow_exception(error);
+        } catch (const One&) {
+            return true;
+        } catch (...) {
+            return false;
+        }
+    };
+    const auto is_group = is(static_cast<const ExceptionGroup*>(nullptr));
+    // Of a group that is asked for as a std::exception it is the leaves that matter.
+    return ((is(static_cast<const E*>(nullptr)) &&
+             (std::is_base_of_v<ExceptionGroup, E> || !is_group)) ||
+            ...);
+}
+
+template <class... E>
 ExceptionGroup::Split ExceptionGroup::split() const {
-    return split_if(&matches<E>);
+    const auto is = [this]<class One>(const One*) {
+        if constexpr (std::is_base_of_v<ExceptionGroup, One>) {
+            return dynamic_cast<const One*>(this) != nullptr;
+        } else {
+            return false;
+        }
+    };
+    return (is(static_cast<const E*>(nullptr)) || ...) ? whole()
+                                                       : split_by(&is_one_of<E...>, nullptr);
 }
 
-template <class E>
-std::optional<ExceptionGroup> ExceptionGroup::subgroup() const {
-    return split<E>().match;
+template <class... E>
+ExceptionGroup::Part ExceptionGroup::subgroup() const {
+    return split<E...>().match;
 }
 
-template <class E>
+template <class... E>
 bool ExceptionGroup::contains() const {
-    return subgroup<E>().has_value();
+    return subgroup<E...>().has_value();
+}
+
+template <class Predicate>
+ExceptionGroup::Split ExceptionGroup::split_if(Predicate&& predicate) const {
+    using P = std::remove_reference_t<Predicate>;
+    if constexpr (std::is_function_v<P>) {
+        P* const function = &predicate;
+        return split_if(function);
+    } else {
+        const auto matches = [](const void* object, const std::exception_ptr& error) -> bool {
+            return (*static_cast<P*>(const_cast<void*>(object)))(error);
+        };
+        return split_if_any(matches, std::addressof(predicate));
+    }
+}
+
+template <class Predicate>
+ExceptionGroup::Part ExceptionGroup::subgroup_if(Predicate&& predicate) const {
+    return split_if(predicate).match;
 }
 
 /// An exception as Python's repr() writes it: `RuntimeError('bad')`; "None" for null.

@@ -10,11 +10,15 @@
 
 #include <cstddef>
 #include <exception>
+#include <source_location>
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace asyncio {
+
+class Socket;
 
 namespace detail {
 
@@ -85,8 +89,8 @@ public:
 
     /// Calls `fn(future)` in a turn of the loop after it is done, in the order of registration.
     template <class Fn>
-    DoneCallbackToken add_done_callback(Fn&& fn) const {
-        return add_callback<AnyFuture>(std::forward<Fn>(fn));
+    DoneCallbackToken add_done_callback(Fn&& fn, CallOptions options = {}) const {
+        return add_callback<AnyFuture>(std::forward<Fn>(fn), options);
     }
     /// How many callbacks were removed: 1, or 0 if it was not there any more.
     std::size_t remove_done_callback(DoneCallbackToken token) const {
@@ -112,7 +116,7 @@ protected:
     }
 
     template <class Self, class Fn>
-    DoneCallbackToken add_callback(Fn&& fn) const {
+    DoneCallbackToken add_callback(Fn&& fn, CallOptions options) const {
         using Decayed = std::decay_t<Fn>;
         static_assert(std::is_invocable_v<Decayed&, Self>,
                       "a done callback takes the future: this handle's type, or AnyFuture");
@@ -121,7 +125,7 @@ protected:
             static_cast<void>(fn(Self(future)));
         };
         auto* node = detail::HandleNodeOf<detail::DoneNode, decltype(call)>::make(
-            future.loop(), false, std::move(call));
+            future.loop(), false, options.context, std::move(call));
         node->release();  // there is no Handle to it
         return future.add_done_node(*node);
     }
@@ -264,8 +268,8 @@ public:
     }
 
     template <class Fn>
-    DoneCallbackToken add_done_callback(Fn&& fn) const {
-        return this->template add_callback<Future>(std::forward<Fn>(fn));
+    DoneCallbackToken add_done_callback(Fn&& fn, CallOptions options = {}) const {
+        return this->template add_callback<Future>(std::forward<Fn>(fn), options);
     }
 
     detail::FutureAwaiter<T> operator co_await() const { return detail::FutureAwaiter<T>(base()); }
@@ -293,7 +297,22 @@ struct ExceptionContext {
     AnyFuture future;  ///< whose exception nobody retrieved
     AnyFuture task;    ///< that was destroyed while it was pending
     Handle handle;     ///< of the callback that threw
+    /// In debug mode, where `future`, `task` or `handle` was made: the awaits that the task that
+    /// made it was in, the innermost last.
+    std::vector<std::source_location> source_traceback = {};
+    /// The async generator that could not be closed: "<async_generator object at app.cpp:12>".
+    std::string asyncgen = {};
+    /// The listening socket that could not accept. It exists while the handler is called.
+    const Socket* socket = nullptr;
 };
+
+/// Tells the call graph that `waiter` waits for `future`, where it cannot see that itself: for
+/// authors of something like gather(). Every await, and whatever the library has, is seen without.
+/// `future` keeps `waiter` until that is taken back, or it goes itself. Nothing if either is empty.
+/// (Python 3.14)
+void future_add_to_awaited_by(const AnyFuture& future, const AnyFuture& waiter);
+/// Takes that back.
+void future_discard_from_awaited_by(const AnyFuture& future, const AnyFuture& waiter);
 
 /// Is it a future or a task?
 template <class T>
@@ -309,9 +328,14 @@ void Future<T>::check_settable(const char* refusal) const {
     base().check_pending();
 }
 
+// Inlined, for the test of debug mode makes it a little too large for that: a call costs more.
 template <class T>
-Future<T> EventLoop::create_future() {
-    return Future<T>::take_over(detail::FutureImpl<T>::make(*this));
+[[gnu::always_inline]] inline Future<T> EventLoop::create_future(std::source_location site) {
+    auto* const future = detail::FutureImpl<T>::make(*this);
+    if (debug_) [[unlikely]] {
+        future->note_source(site);
+    }
+    return Future<T>::take_over(future);
 }
 
 }  // namespace asyncio

@@ -29,6 +29,11 @@ struct FutureCallGraph {
     std::vector<FrameCallGraphEntry> call_stack;
     const char* waits_in = "";  ///< what it is suspended in ("sleep", "lock"); empty if it is not
     std::vector<FutureCallGraph> awaited_by;
+    int cancelling = 0;  ///< requests to cancel the task that it has not taken back
+    /// In debug mode: the await that threw CancelledError, if the task has gone on since. It may
+    /// clean up, or have swallowed the error.
+    std::optional<FrameCallGraphEntry> swallowed_at;
+    std::optional<FrameCallGraphEntry> created_at;  ///< in debug mode
 };
 
 /// Keyword arguments of the functions below.
@@ -47,6 +52,8 @@ struct CallGraphOptions {
 ///     * Task(name='Task-1')
 ///       + Call stack:
 ///       |   File 'app.cpp', line 10, in async fetch(std::string)
+///       + Cancelling: 1, swallowed at File 'app.cpp', line 7, in async fetch(std::string)
+///       + Created at: File 'app.cpp', line 20, in async amain()
 ///       + Awaited by:
 ///          * Task(name='main')
 [[nodiscard]] std::string format_call_graph(const AnyFuture& future = {},

@@ -273,14 +273,14 @@ private:
     std::exception_ptr refused_;  // what it threw instead of waiting
 };
 
-/// As the awaitable, it is passed by value or by reference.
+/// As the awaitable, it is passed by value or by reference. `A` may be a reference.
 template <class A>
 class [[nodiscard]] AsResultOf {
 public:
     static constexpr bool awaited_by_value = Descriptor<A>;
 
-    explicit AsResultOf(A awaitable) : awaitable_(std::move(awaitable)) {}
-    AsResult<A> operator co_await() && { return AsResult<A>(std::move(awaitable_)); }
+    explicit AsResultOf(A awaitable) : awaitable_(static_cast<A&&>(awaitable)) {}
+    AsResult<A> operator co_await() && { return AsResult<A>(static_cast<A&&>(awaitable_)); }
 
 private:
     A awaitable_;

@@ -24,11 +24,20 @@ struct RunOptions {
 };
 static_assert(std::is_trivially_destructible_v<RunOptions>);
 
+/// Keyword arguments of Runner::run().
+struct RunnerRunOptions {
+    const Context* context = nullptr;  ///< what the main task runs in; default: the Runner's
+};
+static_assert(std::is_trivially_destructible_v<RunnerRunOptions>);
+
 /// A loop for several runs, one after another, and its end.
 ///
 /// The first Ctrl-C while run() is under way cancels the main task, whose cleanup runs; run() then
 /// throws KeyboardInterrupt. The second ends the program. (Only in the main thread, and only if
 /// the program has not installed a handler of its own.)
+///
+/// The main tasks of all runs share one context, a copy of that in which the loop was made: what
+/// one sets, the next one sees.
 ///
 /// Threads: one. Errors: RuntimeError when used after close() or inside a running loop.
 class Runner {
@@ -40,10 +49,12 @@ public:
 
     /// Runs `main`, an awaitable or a callable that gives one, to its end; its result.
     template <detail::TaskSource A>
-    decltype(auto) run(A&& main) {
+    decltype(auto) run(A&& main, RunnerRunOptions options = {}) {
         using T = detail::CoroutineResult<A>;
         EventLoop& loop = begin();
-        const Task<T> task = loop.create_task(detail::as_coroutine(std::forward<A>(main)));
+        const Context* const context = options.context != nullptr ? options.context : &*context_;
+        const Task<T> task =
+            loop.create_task(detail::as_coroutine(std::forward<A>(main)), {.context = context});
         finish(task);
         return task.result();
     }
@@ -64,6 +75,7 @@ private:
     RunOptions options_;
     std::string proactor_;  // of the options, which only refer to it
     std::unique_ptr<EventLoop> loop_;
+    std::optional<Context> context_;  // of the main tasks; as soon as there is a loop
     bool closed_ = false;
 };
 

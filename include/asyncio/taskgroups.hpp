@@ -7,6 +7,7 @@
 #include <asyncio/detail/task.hpp>
 #include <asyncio/with.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <exception>
 #include <memory>
@@ -18,6 +19,8 @@
 
 namespace asyncio {
 
+class TaskGroup;
+
 namespace detail {
 class GroupChild;
 struct DeleteGroupChild {
@@ -28,7 +31,43 @@ struct DeleteGroupChild {
 using NewGroupChild = std::unique_ptr<GroupChild, DeleteGroupChild>;
 /// The task whose group watches a child with `callback`; null if it is another's.
 [[nodiscard]] TaskBase* group_parent(const lowlevel::Callback& callback) noexcept;
+
+/// A child that is being started: in the frame of TaskGroup::start().
+struct StartingChild {
+    TaskGroup& group;
+    NewGroupChild place;
+    AnyTask task;
+    bool started = false;
+};
 }  // namespace detail
+
+/// What a child that is started by TaskGroup::start() says by that it is ready. Beyond asyncio:
+/// after Trio and AnyIO.
+template <class T = void>
+class TaskStatus {
+public:
+    TaskStatus(const TaskStatus&) = delete;
+    TaskStatus& operator=(const TaskStatus&) = delete;
+
+    /// The child is ready: start() returns, with `value`, and from now on the child belongs to the
+    /// group. RuntimeError the second time, and if the group has ended.
+    template <class... Value>
+        requires(sizeof...(Value) == (std::is_void_v<T> ? 0 : 1))
+    void started(Value&&... value) {
+        join_group();
+        ready_.set_result(std::forward<Value>(value)...);
+    }
+
+private:
+    friend TaskGroup;
+    TaskStatus(detail::StartingChild& child, Future<T> ready)
+        : child_(child), ready_(std::move(ready)) {}
+    void join_group();
+
+    detail::StartingChild& child_;  // until it has started
+    Future<T> ready_;
+    bool called_ = false;
+};
 
 /// Tasks that belong together: the block ends when all of them have. The first that fails cancels
 /// the others and the body; their errors come together as one ExceptionGroup.
@@ -56,11 +95,21 @@ public:
 
     /// Runs `awaitable` as a child, as asyncio::create_task() does.
     template <detail::TaskSource A>
-    auto create_task(A&& awaitable, TaskOptions options = {}) {
-        check_open();
+    auto create_task(A&& awaitable, TaskOptions options = {},
+                     std::source_location site = std::source_location::current()) {
+        if constexpr (detail::is_coroutine<std::remove_cvref_t<A>>) {
+            try {
+                check_open();
+            } catch (...) {
+                awaitable.close();
+                throw;
+            }
+        } else {
+            check_open();
+        }
         detail::NewGroupChild child = new_child();
-        auto task =
-            detail::start_task(loop(), detail::as_coroutine(std::forward<A>(awaitable)), options);
+        auto task = detail::start_task(loop(), detail::as_coroutine(std::forward<A>(awaitable)),
+                                       options, site);
         add_child(std::move(child), task);
         return task;
     }
@@ -70,14 +119,32 @@ public:
     auto create_task(Fn&& fn, First&& first, Args&&... args) {
         return create_task(
             detail::invoke_coroutine<std::decay_t<Fn>, std::decay_t<First>, std::decay_t<Args>...>(
-                std::forward<Fn>(fn), std::forward<First>(first), std::forward<Args>(args)...));
+                std::forward<Fn>(fn), std::forward<First>(first), std::forward<Args>(args)...),
+            {}, {});
     }
     template <class Fn, class... Args>
         requires detail::AsyncCallable<Fn, Args...>
     auto create_task(TaskOptions options, Fn&& fn, Args&&... args) {
         return create_task(detail::invoke_coroutine<std::decay_t<Fn>, std::decay_t<Args>...>(
                                std::forward<Fn>(fn), std::forward<Args>(args)...),
-                           options);
+                           options, {});
+    }
+
+    /// Runs `fn(args..., status)` as a child, and waits until it calls `status.started(value)`:
+    /// gives the value. Until then the child is the caller's business, afterwards the group's.
+    /// Beyond asyncio: after Trio and AnyIO.
+    ///
+    ///     Coroutine<> serve(TaskStatus<int>& status);     // status.started(port) once it listens
+    ///     int port = co_await group.start<int>(serve);
+    ///
+    /// Cancellation: before it has started, cancels the child and waits for its end.
+    /// Errors: what the child throws before it has started; RuntimeError("child exited without
+    ///         calling task_status.started()"); as create_task().
+    template <class T = void, class Fn, class... Args>
+        requires std::invocable<std::decay_t<Fn>&, std::decay_t<Args>..., TaskStatus<T>&>
+    [[nodiscard]] Coroutine<T> start(Fn&& fn, Args&&... args) {
+        return start_child<T, std::decay_t<Fn>, std::decay_t<Args>...>(*this, std::forward<Fn>(fn),
+                                                                       std::forward<Args>(args)...);
     }
 
     /// Ends the group early and without an error: cancels the children and the body. Before the
@@ -89,9 +156,31 @@ public:
 
 private:
     friend class detail::GroupChild;
+    template <class T>
+    friend class TaskStatus;
     friend detail::TaskBase* detail::group_parent(const lowlevel::Callback& callback) noexcept;
 
     Coroutine<bool> leave();
+    template <class T, class Fn, class... Args>
+    static Coroutine<> run_child(std::unique_ptr<TaskStatus<T>> status, Fn fn, Args... args) {
+        co_await fn(std::move(args)..., *status);
+    }
+    template <class T, class Fn, class... Args>
+    static Coroutine<T> start_child(TaskGroup& group, Fn fn, Args... args) {
+        group.check_open();
+        Future<T> ready = group.loop().template create_future<T>();
+        detail::StartingChild child{group, group.new_child(), {}};
+        std::unique_ptr<TaskStatus<T>> status(new TaskStatus<T>(child, ready));
+        child.task = detail::start_task(
+            group.loop(),
+            run_child<T, Fn, Args...>(std::move(status), std::move(fn), std::move(args)...), {});
+        Coroutine<> waiting = wait_until_started(child, ready);
+        co_await std::move(waiting);
+        co_return ready.result();
+    }
+    static Coroutine<> wait_until_started(detail::StartingChild& child, AnyFuture ready);
+    void join(detail::StartingChild& child);
+
     void check_open() const;
     [[nodiscard]] EventLoop& loop() const;
     [[nodiscard]] detail::NewGroupChild new_child();
@@ -116,6 +205,14 @@ private:
     std::size_t failed_size_ = 0;
     lowlevel::WaitList empty_;  // the parent, while it waits for the last child
 };
+
+template <class T>
+void TaskStatus<T>::join_group() {
+    if (std::exchange(called_, true)) {
+        detail::raise_runtime_error("called 'started' twice on the same task status");
+    }
+    child_.group.join(child_);
+}
 
 /// A TaskGroup around `body`; short for with(TaskGroup(), body).
 template <class Body>

@@ -1,10 +1,11 @@
-// threads.hpp - work in other threads: to_thread, ThreadPoolExecutor, EventLoop::run_in_executor.
+// threads.hpp - work in other threads: to_thread, ThreadPoolExecutor, EventLoop::run_in_executor;
+// and work of other threads in a loop: run_coroutine_threadsafe, wrap_future, ConcurrentFuture.
 //
-// Mirrors asyncio.threads and concurrent.futures.ThreadPoolExecutor; differences:
-// docs/parity.md#threads.
+// Mirrors asyncio.threads and concurrent.futures; differences: docs/parity.md#threads.
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <asyncio/detail/concurrent_future.hpp>
 #include <asyncio/detail/work.hpp>
 #include <asyncio/futures.hpp>
 #include <asyncio/lowlevel/executor.hpp>
@@ -54,13 +55,17 @@ namespace detail {
 
 template <class Fn>
 auto to_thread_coroutine(Fn fn) -> Coroutine<std::remove_cvref_t<std::invoke_result_t<Fn&>>> {
-    co_return co_await submit_work(get_running_loop(), nullptr, std::move(fn));
+    auto call = [context = copy_context(), fn = std::move(fn)]() mutable -> decltype(auto) {
+        return context.run(fn);
+    };
+    co_return co_await submit_work(get_running_loop(), nullptr, std::move(call));
 }
 
 }  // namespace detail
 
 /// Calls `fn(args...)` in a thread of the loop's default executor and gives what it returns, or
-/// throws what it throws. Function and arguments are kept by value.
+/// throws what it throws. Function and arguments are kept by value. The function runs in a copy of
+/// the context of the task that awaits; what run_in_executor() calls, in the thread's own.
 ///
 /// Cancellation: ends the wait. A call that has not begun is never made; one that has goes on, and
 ///               its result is dropped (an exception of it is logged).

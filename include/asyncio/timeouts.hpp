@@ -55,7 +55,13 @@ public:
     void exit(const std::exception_ptr& error);
 
 private:
+    friend Timeout timeout(std::optional<Duration> delay);
+
     enum class State : std::uint8_t { created, active, expiring, expired, finished };
+
+    /// At `now`, as just read from the loop's clock.
+    Timeout(std::optional<TimePoint> when, TimePoint now) noexcept
+        : when_(when), ahead_(when.has_value() && *when > now) {}
 
     struct TimeUp : lowlevel::Callback {
         explicit TimeUp(Timeout& timeout) noexcept : Callback(&run), owner(timeout) {}
@@ -63,10 +69,12 @@ private:
         Timeout& owner;
     };
 
+    void arm();
     void disarm() noexcept;
 
     std::optional<TimePoint> when_;
     State state_ = State::created;
+    bool ahead_ = false;  // not due when it was made: the clock need not be read again to enter it
     int cancelling_ = 0;
     detail::TaskBase* task_ = nullptr;
     TimeUp time_up_{*this};

@@ -82,49 +82,47 @@ struct BodyResultOf<T> {
 template <class R, class Body>
 using BodyResult = typename BodyResultOf<BodyReturn<R, Body>>::type;
 
-/// The body as a coroutine's result or a call's.
-template <class R, class Body>
-Coroutine<BodyResult<R, Body>> run_body(Body& body, EnteredOf<R>& entered) {
-    if constexpr (Awaitable<BodyReturn<R, Body>>) {
-        co_return co_await call_body(body, entered);
-    } else {
-        co_return call_body(body, entered);
-    }
-}
-
 /// `Held` is a reference to the resource, or the resource itself.
 template <class Held, class Body>
 auto with_resource(Held held, Body body)
     -> Coroutine<BodyResult<std::remove_reference_t<Held>, Body>> {
     using R = std::remove_reference_t<Held>;
     using T = BodyResult<R, Body>;
+    using Given = BodyReturn<R, Body>;
     R& resource = held;
+
     std::optional<EnteredOf<R>> entered;
-    if constexpr (std::is_void_v<EnteredValue<R>>) {
-        if constexpr (Awaitable<typename Entered<R>::Returned>) {
-            co_await resource.aenter();
-        } else {
+    if constexpr (!Awaitable<typename Entered<R>::Returned>) {
+        if constexpr (std::is_void_v<EnteredValue<R>>) {
             resource.aenter();
+            entered.emplace();
+        } else {
+            entered.emplace(resource.aenter());
         }
+    } else if constexpr (std::is_void_v<EnteredValue<R>>) {
+        co_await resource.aenter();
         entered.emplace();
-    } else if constexpr (Awaitable<typename Entered<R>::Returned>) {
+    } else {
         entered.emplace(co_await resource.aenter());
-    } else {
-        entered.emplace(resource.aenter());
     }
+
     Result<T> result{NoOutcome()};
-    try {
-        result = co_await as_result(run_body<R>(body, *entered));
-    } catch (...) {
-        result = Result<T>(std::current_exception());  // no memory for the frame of the body
-    }
-    std::exception_ptr error = result.error();
-    bool swallow = false;
-    if constexpr (Awaitable<decltype(resource.aexit(error))>) {
-        auto&& leaving = resource.aexit(error);
-        swallow = co_await std::forward<decltype(leaving)>(leaving);
+    if constexpr (Awaitable<Given>) {
+        try {
+            Given&& work = call_body(body, *entered);
+            result = co_await AsResultOf<Given&&>(static_cast<Given&&>(work));
+        } catch (...) {
+            result = Result<T>(std::current_exception());
+        }
     } else {
-        swallow = resource.aexit(error);
+        result = Result<T>::of([&]() -> Given { return call_body(body, *entered); });
+    }
+
+    bool swallow = false;
+    if constexpr (Awaitable<decltype(resource.aexit(result.error()))>) {
+        swallow = co_await resource.aexit(result.error());
+    } else {
+        swallow = resource.aexit(result.error());
     }
     if (result.error() != nullptr && swallow) {
         if constexpr (std::is_void_v<T>) {

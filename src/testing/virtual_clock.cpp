@@ -4,6 +4,7 @@
 #include <asyncio/testing/virtual_clock.hpp>
 
 #include <asyncio/detail/config.hpp>
+#include <asyncio/events.hpp>
 
 #include <chrono>
 #include <iterator>
@@ -105,6 +106,14 @@ std::string_view VirtualClock::name() const noexcept {
 
 bool VirtualClock::attempt_inside(Proactor& self, Operation& operation) noexcept {
     return static_cast<VirtualClock&>(self).inner_->attempt(operation);
+}
+
+void advance(Duration duration) {
+    auto* const clock = dynamic_cast<VirtualClock*>(&get_running_loop().proactor());
+    if (clock == nullptr) {
+        throw RuntimeError("the running loop has no virtual clock");
+    }
+    clock->now_ = detail::after(clock->now_, duration);
 }
 
 static std::unique_ptr<lowlevel::Proactor> make_virtual_clock(std::string_view name) {

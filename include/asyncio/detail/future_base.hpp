@@ -11,8 +11,10 @@
 #include <exception>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace asyncio {
 
@@ -29,6 +31,8 @@ private:
 };
 
 namespace detail {
+
+struct ScopeLink;
 
 /// The message of a cancellation, where there is one.
 using CancelMessage = std::optional<std::string_view>;
@@ -48,6 +52,15 @@ private:
     FutureBase* kept_ = nullptr;
     std::uint64_t id_ = 0;
 };
+
+/// What debug mode notes of a future or task.
+struct SourceNotes {
+    std::vector<std::source_location> made_at;  // the outermost await first
+    std::source_location cancelled_at;          // the await at which CancelledError was thrown last
+};
+
+/// Where the program is: the awaits that the running task is in, the outermost first, then `site`.
+[[nodiscard]] std::vector<std::source_location> source_trace(std::source_location site);
 
 /// Counted by its handles, and by its loop while it is a task that is pending.
 class FutureBase {
@@ -106,6 +119,18 @@ public:
     DoneCallbackToken add_done_node(DoneNode& node);
     std::size_t remove_done_node(DoneCallbackToken token) noexcept;
 
+    /// Notes for debug mode that it is made here, at `site`.
+    void note_source(std::source_location site) noexcept;
+    [[nodiscard]] const SourceNotes* source_notes() const noexcept {
+        const Rare* const rare = peek_rare();
+        return rare != nullptr ? rare->notes.get() : nullptr;
+    }
+
+    // Who waits for it without being in callbacks().
+    void add_awaited_by(FutureBase& waiter);
+    void discard_awaited_by(FutureBase& waiter) noexcept;
+    [[nodiscard]] const std::vector<FutureBase*>& awaited_by() const noexcept;
+
     // What makes a plain future done; the result goes to outcome() before.
     void finish();
     void fail(std::exception_ptr error);
@@ -117,14 +142,22 @@ public:
     }
 
 protected:
-    /// Of what is needed rarely.
-    struct Rare {
+    /// Of what is needed rarely; and the context, where there is such a thing.
+    struct Rare : ContextSlot {
         std::optional<std::string> name;
         std::optional<std::string> cancel_message;
+        std::unique_ptr<SourceNotes> notes;
+        std::vector<FutureBase*> awaited_by;  // for the call graph; retained
+        ScopeLink* scope = nullptr;           // of a task: the innermost cancel scope that it is in
+        int scope_requests = 0;               // of those in cancelling(), how many are of scopes
     };
 
     FutureBase(EventLoop& loop, Kind kind, std::unique_ptr<Rare> rare = nullptr) noexcept
-        : kind_(kind), loop_(&loop), rare_(std::move(rare)) {}
+        : kind_(kind), loop_(&loop) {
+        if (rare != nullptr) {
+            context_.lead_to(*rare.release());
+        }
+    }
     virtual ~FutureBase();
 
     /// Destroys and frees the object.
@@ -138,12 +171,18 @@ protected:
         }
     }
     Rare& rare();
+    SourceNotes& make_notes();
     void set_cancel_message(CancelMessage message);
-    [[nodiscard]] const Rare* peek_rare() const noexcept { return rare_.get(); }
+    [[nodiscard]] Rare* peek_rare() const noexcept {
+        return static_cast<Rare*>(context_.leads_to());
+    }
+    /// Of a task, what it runs in; nothing of other futures.
+    [[nodiscard]] ContextSlot& context_slot() noexcept { return context_; }
 
 private:
     void expire() noexcept;
     void report_unretrieved() noexcept;
+    void check_loop() const;
     void schedule_all_callbacks();
     [[noreturn]] void raise_no_result();
 
@@ -155,16 +194,19 @@ private:
 
 protected:
     // Of tasks; here because there is room.
-    bool must_cancel_ : 1 = false;  // throw CancelledError at the next step
-    bool interrupted_ : 1 = false;  // this step throws CancelledError
-    bool quiet_ : 1 = false;        // nothing is reported if it is destroyed while pending
-    [[maybe_unused]] std::uint8_t unused_ : 7 = 0;  // so that all is written at once, none kept
+    bool must_cancel_ : 1 = false;           // throw CancelledError at the next step
+    bool interrupted_ : 1 = false;           // this step throws CancelledError
+    bool quiet_ : 1 = false;                 // nothing is reported if it is destroyed while pending
+    bool held_up_ : 1 = false;               // by one that was started eagerly in a step of it
+    bool by_scope_ : 1 = false;              // must_cancel_ is set for a cancel scope only
+    bool interrupted_by_scope_ : 1 = false;  // and so is interrupted_
+    [[maybe_unused]] std::uint8_t unused_ : 4 = 0;  // so that all is written at once, none kept
     std::uint16_t block_size_ = 0;  // of frame and control block; 0 if it is larger than that
 
 private:
     EventLoop* loop_;
     lowlevel::CallbackList callbacks_;
-    std::unique_ptr<Rare> rare_;
+    ContextSlot context_;  // the slot leads to a Rare, which this then owns
 };
 
 /// A future that others make done: what gather() and shield() give. While it watches them its loop

@@ -205,7 +205,7 @@ using GatherResult = typename GatherArgument<A>::type;
 template <class... A>
 EventLoop& loop_of(const A&... awaitables) {
     EventLoop* loop = nullptr;
-    const auto look = [&loop](const auto& awaitable) {
+    [[maybe_unused]] const auto look = [&loop](const auto& awaitable) {
         if constexpr (std::is_base_of_v<AnyFuture, std::remove_cvref_t<decltype(awaitable)>>) {
             if (loop == nullptr && awaitable) {
                 loop = &awaitable.get_loop();

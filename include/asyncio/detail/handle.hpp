@@ -1,13 +1,16 @@
-// handle.hpp - the control block behind Handle and TimerHandle.
+// handle.hpp - Handle and TimerHandle, and the control block behind them.
 //
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <asyncio/contextvars.hpp>
 #include <asyncio/detail/blocks.hpp>
+#include <asyncio/detail/context_slot.hpp>
 #include <asyncio/lowlevel/callback.hpp>
 #include <asyncio/time.hpp>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <new>
@@ -49,10 +52,17 @@ public:
     static void run_node(Callback& callback);
 
     [[nodiscard]] EventLoop& loop() const noexcept { return *loop_; }
+    /// What the function is called in.
+    [[nodiscard]] ContextSlot& context() noexcept { return context_; }
+    [[nodiscard]] bool running() const noexcept { return running_; }
+
+    /// The loop has noted where it was made, until it goes.
+    void set_noted() noexcept { noted_ = true; }
+    [[nodiscard]] bool noted() const noexcept { return noted_; }
 
 protected:
-    HandleNode(EventLoop& loop, bool shared) noexcept
-        : Callback(&run_node), loop_(&loop), shared_(shared) {}
+    /// In `context`, or in a copy of the current one.
+    HandleNode(EventLoop& loop, bool shared, const Context* context) noexcept;
     virtual ~HandleNode() = default;
 
     virtual void invoke() = 0;
@@ -62,13 +72,16 @@ protected:
 
 private:
     void drop_function() noexcept;
+    [[gnu::noinline]] void forget_and_dispose() noexcept;
 
     EventLoop* loop_;
+    ContextSlot context_;
     std::atomic<std::uint32_t> references_{2};  // the loop's and the first handle's
     std::atomic<bool> cancelled_{false};
     bool shared_;  // with other threads: counted atomically, allocated from the heap
     bool running_ = false;
     bool has_function_ = true;
+    bool noted_ = false;
 };
 
 /// One that is called when its time has come.
@@ -103,13 +116,13 @@ class HandleNodeOf final : public Base {
 
 public:
     template <class F>
-    static HandleNodeOf* make(EventLoop& loop, bool shared, F&& fn) {
+    static HandleNodeOf* make(EventLoop& loop, bool shared, const Context* context, F&& fn) {
         // What is allocated here and freed by another thread must not come from this thread's
         // recycled blocks: they would all move over there.
         void* memory =
             shared ? ::operator new(sizeof(HandleNodeOf)) : allocate_block(sizeof(HandleNodeOf));
         try {
-            return ::new (memory) HandleNodeOf(loop, shared, std::forward<F>(fn));
+            return ::new (memory) HandleNodeOf(loop, shared, context, std::forward<F>(fn));
         } catch (...) {
             give_back(memory, shared);
             throw;
@@ -118,8 +131,8 @@ public:
 
 private:
     template <class F>
-    HandleNodeOf(EventLoop& loop, bool shared, F&& fn)
-        : Base(loop, shared), fn_(std::forward<F>(fn)) {}
+    HandleNodeOf(EventLoop& loop, bool shared, const Context* context, F&& fn)
+        : Base(loop, shared, context), fn_(std::forward<F>(fn)) {}
     ~HandleNodeOf() override {}
 
     void invoke() override { static_cast<void>(fn_()); }
@@ -152,3 +165,94 @@ auto bind(Fn&& fn, Args&&... args) {
 }
 
 }  // namespace asyncio::detail
+
+namespace asyncio {
+
+/// What call_soon() gives: the means to cancel. Cheap to copy; empty by default. Dropping it
+/// changes nothing. Mirrors asyncio.Handle.
+class Handle {
+public:
+    Handle() = default;
+    Handle(const Handle& other) noexcept : node_(other.node_) {
+        if (node_ != nullptr) {
+            node_->retain();
+        }
+    }
+    Handle(Handle&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
+    Handle& operator=(Handle other) noexcept {
+        std::swap(node_, other.node_);
+        return *this;
+    }
+    ~Handle() {
+        if (node_ != nullptr) {
+            node_->release();
+        }
+    }
+
+    /// The function will not be called, if it was not yet; it is destroyed at once.
+    void cancel() noexcept {
+        if (node_ != nullptr) {
+            node_->cancel();
+        }
+    }
+    [[nodiscard]] bool cancelled() const noexcept { return node_ != nullptr && node_->cancelled(); }
+
+    /// What the function is called in; RuntimeError if the handle is empty. In the loop's thread.
+    [[nodiscard]] Context get_context() const;
+
+    explicit operator bool() const noexcept { return node_ != nullptr; }
+    bool operator==(const Handle&) const noexcept = default;
+
+protected:
+    friend class EventLoop;
+    friend struct std::hash<Handle>;
+    /// Takes over a reference.
+    explicit Handle(detail::HandleNode* node) noexcept : node_(node) {}
+
+    detail::HandleNode* node_ = nullptr;
+};
+
+/// Keyword arguments of call_soon() and its kin, and of add_done_callback().
+struct CallOptions {
+    /// What the function is called in; by default a copy of the context of whoever asks for the
+    /// call, made at once. (It is referred to until the call is registered, and shared from then
+    /// on: what the function sets is seen in it.)
+    const Context* context = nullptr;
+};
+static_assert(std::is_trivially_destructible_v<CallOptions>);
+
+/// What call_later() and call_at() give. Mirrors asyncio.TimerHandle.
+class TimerHandle : public Handle {
+public:
+    TimerHandle() = default;
+    /// When it is due, on the loop's clock.
+    [[nodiscard]] TimePoint when() const noexcept {
+        return node_ != nullptr ? static_cast<detail::TimerNode*>(node_)->when() : TimePoint{};
+    }
+
+    bool operator==(const TimerHandle&) const noexcept = default;
+    // By when they are due; `<=` and `>=` also hold of the same handle only, as in Python.
+    friend bool operator<(const TimerHandle& a, const TimerHandle& b) noexcept {
+        return a.when() < b.when();
+    }
+    friend bool operator>(const TimerHandle& a, const TimerHandle& b) noexcept { return b < a; }
+    friend bool operator<=(const TimerHandle& a, const TimerHandle& b) noexcept {
+        return a < b || a == b;
+    }
+    friend bool operator>=(const TimerHandle& a, const TimerHandle& b) noexcept { return b <= a; }
+
+private:
+    friend class EventLoop;
+    using Handle::Handle;
+};
+
+}  // namespace asyncio
+
+template <>
+struct std::hash<asyncio::Handle> {
+    std::size_t operator()(const asyncio::Handle& handle) const noexcept {
+        return std::hash<const void*>{}(handle.node_);
+    }
+};
+template <>
+struct std::hash<asyncio::TimerHandle> : std::hash<asyncio::Handle> {};

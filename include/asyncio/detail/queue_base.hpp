@@ -80,6 +80,10 @@ public:
     [[nodiscard]] const char* reason() const noexcept override {
         return role_ == Role::getter ? "queue get" : "queue put";
     }
+    /// If `callback` is that of a task that was woken at a queue: the task.
+    [[nodiscard]] static TaskBase* woken_task(const Callback& callback) noexcept;
+    /// The same if it does not have to go back to wait.
+    [[nodiscard]] static TaskBase* task_to_run(const Callback& callback) noexcept;
     void wake() noexcept { task_->loop().schedule(static_cast<Callback&>(*this)); }
 
 protected:
@@ -113,6 +117,7 @@ protected:
 
 private:
     static void run_woken(Callback& callback);
+    [[nodiscard]] bool waits_on() const noexcept;
 
     [[nodiscard]] bool hopeless(std::size_t size) const noexcept {
         return role_ == Role::getter ? size == 0 : queue_.full_with(size);

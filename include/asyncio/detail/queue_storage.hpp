@@ -87,6 +87,30 @@ public:
         drop_first();
         return item;
     }
+
+    /// Makes room for `size` items in all.
+    void reserve(std::size_t size) {
+        while (room_ < size) {
+            grow();
+        }
+    }
+    // Whole slots, which cannot fail; where one is added there must be room.
+    void push_slot(Slot<T>&& slot) noexcept {
+        std::construct_at(slots_ + after(size_), std::move(slot));
+        ++size_;
+    }
+    void push_slot_front(Slot<T>&& slot) noexcept {
+        const std::size_t before = after(room_ - 1);
+        std::construct_at(slots_ + before, std::move(slot));
+        first_ = before;
+        ++size_;
+    }
+    Slot<T> pop_slot() noexcept {
+        Slot<T> slot = std::move(slots_[first_]);
+        drop_first();
+        return slot;
+    }
+
     void swap(Ring& other) noexcept {
         std::swap(slots_, other.slots_);
         std::swap(room_, other.room_);

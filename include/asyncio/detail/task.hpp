@@ -6,7 +6,9 @@
 #include <asyncio/detail/task_base.hpp>
 #include <asyncio/futures.hpp>
 
+#include <coroutine>
 #include <optional>
+#include <source_location>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -14,6 +16,15 @@
 #include <vector>
 
 namespace asyncio {
+
+namespace detail {
+
+[[nodiscard]] inline std::coroutine_handle<> coroutine_of(const TaskBase& task) noexcept {
+    PromiseBase* const root = task.root();
+    return root != nullptr ? std::coroutine_handle<PromiseBase>::from_promise(*root) : nullptr;
+}
+
+}  // namespace detail
 
 /// Any task, without the type of its result; see AnyFuture.
 class AnyTask : public AnyFuture {
@@ -28,9 +39,14 @@ public:
     int uncancel() const { return task().uncancel(); }
     void set_name(std::string name) const { task().set_name(std::move(name)); }
 
+    /// See Task.
+    [[nodiscard]] std::coroutine_handle<> get_coro() const { return detail::coroutine_of(task()); }
+    /// What the task runs in.
+    [[nodiscard]] Context get_context() const { return task().get_context(); }
+
     template <class Fn>
-    DoneCallbackToken add_done_callback(Fn&& fn) const {
-        return this->template add_callback<AnyTask>(std::forward<Fn>(fn));
+    DoneCallbackToken add_done_callback(Fn&& fn, CallOptions options = {}) const {
+        return this->template add_callback<AnyTask>(std::forward<Fn>(fn), options);
     }
 
     explicit AnyTask(detail::FutureBase& base) noexcept : AnyFuture(base) {}
@@ -61,9 +77,15 @@ public:
     int uncancel() const { return task().uncancel(); }
     void set_name(std::string name) const { task().set_name(std::move(name)); }
 
+    /// The coroutine that it drives, to tell it from others: only the task may resume it. Null when
+    /// the task is done, for the frame is gone then.
+    [[nodiscard]] std::coroutine_handle<> get_coro() const { return detail::coroutine_of(task()); }
+    /// What the task runs in: its maker's context as it was then, with what it has set since.
+    [[nodiscard]] Context get_context() const { return task().get_context(); }
+
     template <class Fn>
-    DoneCallbackToken add_done_callback(Fn&& fn) const {
-        return this->template add_callback<Task>(std::forward<Fn>(fn));
+    DoneCallbackToken add_done_callback(Fn&& fn, CallOptions options = {}) const {
+        return this->template add_callback<Task>(std::forward<Fn>(fn), options);
     }
 
     explicit Task(detail::FutureBase& base) noexcept : Future<T>(base) {}
@@ -77,6 +99,9 @@ private:
 /// Keyword arguments of create_task().
 struct TaskOptions {
     std::string_view name = {};  ///< "Task-N" if empty
+    /// What the task runs in: what it sets is seen there. By default a copy of the current context,
+    /// made when the task is.
+    const Context* context = nullptr;
     /// true: the task's first step runs at once, before create_task() returns; false: in the next
     /// turn; by default as the loop's task factory has it, which is the next turn if there is none.
     std::optional<bool> eager_start = std::nullopt;
@@ -86,14 +111,15 @@ static_assert(std::is_trivially_destructible_v<TaskOptions>);
 /// A coroutine on its way to become a task, for task factories; its type does not matter to them.
 class AnyCoroutine {
 public:
+    /// `site` is where the task is made, for reports in debug mode.
     template <class T>
-    explicit AnyCoroutine(Coroutine<T>&& coroutine) noexcept
-        : root_(coroutine.release()), make_(&make_untyped<T>) {}
+    explicit AnyCoroutine(Coroutine<T>&& coroutine, std::source_location site = {}) noexcept
+        : root_(coroutine.release()), make_(&make_untyped<T>), site_(site) {}
     AnyCoroutine(const AnyCoroutine&) = delete;
     AnyCoroutine& operator=(const AnyCoroutine&) = delete;
     ~AnyCoroutine() {
         if (root_ != nullptr) {
-            root_->destroy();
+            detail::drop_unawaited(*root_);
         }
     }
 
@@ -104,13 +130,14 @@ private:
     friend AnyTask make_task(EventLoop& loop, AnyCoroutine& coroutine, TaskOptions options);
 
     template <class T>
-    static AnyTask make_untyped(EventLoop& loop, detail::PromiseBase*& root,
-                                std::string_view name) {
-        return AnyTask(*detail::TaskImpl<T>::make_untyped(loop, root, name));
+    static AnyTask make_untyped(EventLoop& loop, detail::PromiseBase*& root, std::string_view name,
+                                const Context* context) {
+        return AnyTask(*detail::TaskImpl<T>::make_untyped(loop, root, name, context));
     }
 
     detail::PromiseBase* root_;
-    AnyTask (*make_)(EventLoop&, detail::PromiseBase*&, std::string_view);
+    AnyTask (*make_)(EventLoop&, detail::PromiseBase*&, std::string_view, const Context*);
+    std::source_location site_;
     AnyTask task_;
 };
 
@@ -122,7 +149,8 @@ private:
 /// never sees the loop; its callbacks are scheduled all the same. Each task that is started eagerly
 /// by another needs stack, as a function that is called by another does.
 ///
-/// Errors: RuntimeError("cannot reuse already awaited coroutine") the second time;
+/// Errors: RuntimeError("cannot reuse already awaited coroutine") the second time, or if it is to
+///         start eagerly in a context that is entered already;
 ///         KeyboardInterrupt and SystemExit leave the first step.
 AnyTask make_task(EventLoop& loop, AnyCoroutine& coroutine, TaskOptions options);
 
@@ -142,20 +170,22 @@ namespace detail {
 
 template <class T>
 [[gnu::noinline]] Task<T> start_special_task(EventLoop& loop, Coroutine<T>&& coroutine,
-                                             const TaskOptions& options) {
-    AnyCoroutine untyped(std::move(coroutine));
+                                             const TaskOptions& options,
+                                             std::source_location site) {
+    AnyCoroutine untyped(std::move(coroutine), site);
     return Task<T>(*TaskBase::make_by_factory(loop, untyped, options).raw());
 }
 
 // The options by reference: they do not fit into registers.
 template <class T>
-Task<T> start_task(EventLoop& loop, Coroutine<T>&& coroutine, const TaskOptions& options) {
+Task<T> start_task(EventLoop& loop, Coroutine<T>&& coroutine, const TaskOptions& options,
+                   std::source_location site = {}) {
     loop.check_usable();
-    if (TaskBase::has_factory(loop) || options.eager_start.has_value()) [[unlikely]] {
-        return start_special_task(loop, std::move(coroutine), options);
+    if (TaskBase::are_special(loop) || options.eager_start.has_value()) [[unlikely]] {
+        return start_special_task(loop, std::move(coroutine), options, site);
     }
     // The first reference is the loop's, until the task is done.
-    return Task<T>(*TaskImpl<T>::make(loop, std::move(coroutine), options.name));
+    return Task<T>(*TaskImpl<T>::make(loop, std::move(coroutine), options.name, options.context));
 }
 
 template <class A>
@@ -167,9 +197,10 @@ concept TaskSource = Awaitable<std::decay_t<A>> || AsyncCallable<A>;
 /// the running loop, from the next turn on, or at once: TaskOptions::eager_start. RuntimeError if
 /// no loop runs.
 template <detail::TaskSource A>
-auto create_task(A&& awaitable, TaskOptions options = {}) {
+auto create_task(A&& awaitable, TaskOptions options = {},
+                 std::source_location site = std::source_location::current()) {
     return detail::start_task(get_running_loop(), detail::as_coroutine(std::forward<A>(awaitable)),
-                              options);
+                              options, site);
 }
 
 /// The same of `fn(args...)`: callable and arguments live as long as the coroutine. The way to run
@@ -242,13 +273,14 @@ decltype(auto) EventLoop::run_until_complete(Awaitable&& awaitable) {
 }
 
 template <class Awaitable>
-auto EventLoop::create_task(Awaitable&& awaitable) {
-    return detail::start_task(*this, detail::as_coroutine(std::forward<Awaitable>(awaitable)), {});
+auto EventLoop::create_task(Awaitable&& awaitable, detail::CallSite site) {
+    return detail::start_task(*this, detail::as_coroutine(std::forward<Awaitable>(awaitable)), {},
+                              site.value);
 }
 template <class Awaitable>
-auto EventLoop::create_task(Awaitable&& awaitable, TaskOptions options) {
+auto EventLoop::create_task(Awaitable&& awaitable, TaskOptions options, detail::CallSite site) {
     return detail::start_task(*this, detail::as_coroutine(std::forward<Awaitable>(awaitable)),
-                              options);
+                              options, site.value);
 }
 
 }  // namespace asyncio

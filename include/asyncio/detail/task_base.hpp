@@ -35,6 +35,13 @@ public:
     [[nodiscard]] std::string name() const;
     void set_name(std::string name) { rare().name = std::move(name); }
 
+    /// What it runs in.
+    [[nodiscard]] ContextSlot& context() noexcept { return context_slot(); }
+    [[nodiscard]] Context get_context() { return Context(context().cell(held_up_)); }
+
+    /// Its own coroutine, which awaits the others; null when it is done.
+    [[nodiscard]] PromiseBase* root() const noexcept;
+
     // ---- for awaiters, of the running task
 
     /// The task waits in `waiter` until it is woken. Its callback goes to whatever list will be
@@ -64,6 +71,7 @@ public:
     /// CancelledError is thrown at the next await instead.
     void postpone_interrupt() noexcept {
         interrupted_ = false;
+        by_scope_ = interrupted_by_scope_ && (by_scope_ || !must_cancel_);
         must_cancel_ = true;
     }
     void forget_interrupt() noexcept { interrupted_ = false; }
@@ -75,20 +83,47 @@ public:
 
     /// Before its first step: the body will run even if the task is cancelled until then, and finds
     /// itself interrupted.
-    void begin_in_any_case() noexcept { set_function(&run_step); }
+    void begin_in_any_case() noexcept { set_function(&run_begin); }
 
     [[nodiscard]] PromiseBase* leaf() const noexcept;
     [[nodiscard]] lowlevel::Waiter* waiter() const noexcept { return waiter_; }
     [[nodiscard]] static bool is_task(const Callback& callback) noexcept {
         return callback.function() == &run_step || callback.function() == &run_start ||
-               callback.function() == &run_timer;
+               callback.function() == &run_timer || callback.function() == &run_scope_step ||
+               callback.function() == &run_begin;
     }
+    /// Is it one that has not begun?
+    [[nodiscard]] static bool is_new(const Callback& callback) noexcept {
+        return callback.function() == &run_start || callback.function() == &run_begin;
+    }
+    /// Is it one that goes on?
+    [[nodiscard]] static bool is_step(const Callback& callback) noexcept {
+        return callback.function() == &run_step || callback.function() == &run_scope_step;
+    }
+
+    // ---- for cancel scopes: src/cancel_scope.cpp
+
+    /// The innermost one that the task is in; null outside of them.
+    [[nodiscard]] ScopeLink* scope() const noexcept;
+    void enter_scope(ScopeLink& link);
+    void leave_scope(ScopeLink& link) noexcept;
+    /// One of them was cancelled, or shields now, or does no more.
+    void scopes_changed() noexcept;
+    /// Is it in a scope that is cancelled, as far as it can see?
+    [[nodiscard]] bool in_cancelled_scope() const noexcept;
+    /// How many requests of cancelling() are of nobody's scope.
+    [[nodiscard]] int requests_of_others() const noexcept;
+    /// Will the next await throw a CancelledError because of somebody else?
+    [[nodiscard]] bool cancel_pending() const noexcept { return must_cancel_ && !by_scope_; }
+    void forget_cancel() noexcept { must_cancel_ = false; }
+    /// Will the next await throw it, because of whomever?
+    [[nodiscard]] bool must_cancel() const noexcept { return must_cancel_; }
 
     /// Runs the first step of a task that was just made, inside of whatever runs.
     void start_eagerly();
-    /// Do the tasks of `loop` come from a factory?
-    [[nodiscard]] static bool has_factory(const EventLoop& loop) noexcept {
-        return loop.task_factory_ != nullptr;
+    /// Do the tasks of `loop` come from a factory, or is it to be noted where they are made?
+    [[nodiscard]] static bool are_special(const EventLoop& loop) noexcept {
+        return loop.special_tasks_;
     }
     /// A task by that factory, or by make_task() if there is none.
     static AnyTask make_by_factory(EventLoop& loop, AnyCoroutine& coroutine, TaskOptions options);
@@ -97,7 +132,8 @@ public:
     void abandon() noexcept;
 
 protected:
-    TaskBase(EventLoop& loop, PromiseBase& root, std::unique_ptr<Rare> rare) noexcept;
+    TaskBase(EventLoop& loop, PromiseBase& root, std::unique_ptr<Rare> rare,
+             const Context* context) noexcept;
     ~TaskBase() override = default;
 
     [[nodiscard]] std::size_t block_size() const noexcept {
@@ -108,9 +144,18 @@ protected:
 
 private:
     static void run_start(Callback& callback);
+    static void run_begin(Callback& callback);
     static void run_step(Callback& callback);
     static void run_timer(Callback& callback);
+    static void run_scope_step(Callback& callback);
+    void resume_leaf();
+    [[gnu::cold, gnu::noinline]] void begin_cancelled() noexcept;
+    void cancel_by_scope() noexcept;
+    void cancel_again() noexcept;
+    void expect_scope() noexcept;
+    void count_scope(int change) noexcept;
     [[gnu::noinline]] void go_on();
+    void set_held_up(bool held_up) noexcept;
     void complete(PromiseBase& root);
     void complete_with_error(PromiseBase& root);
     void leave(PromiseBase& root);
@@ -118,6 +163,8 @@ private:
     void cancel_new_wait();
     void destroy_root(PromiseBase& root) noexcept;
     [[nodiscard]] CancelledError take_cancelled_error() noexcept;
+    void note_cancelled() noexcept;
+    void forget_cancelled() noexcept;
 
     lowlevel::Waiter* waiter_ = nullptr;  // what it waits in; null after wake(), and in a step
     PromiseBase* leaf_;                   // of the coroutines that await each other, the last
@@ -131,32 +178,36 @@ template <class T>
 class TaskImpl final : public TaskBase {
 public:
     /// Takes the coroutine over. The object lies in front of the coroutine's frame.
-    static TaskImpl* make(EventLoop& loop, Coroutine<T>&& coroutine, std::string_view name) {
+    static TaskImpl* make(EventLoop& loop, Coroutine<T>&& coroutine, std::string_view name,
+                          const Context* context) {
         std::unique_ptr<Rare> rare = name.empty() ? nullptr : rare_with_name(name);
         PromiseBase* const root = coroutine.release();
         if (root == nullptr) {
             raise_awaited_again();
         }
-        return make_of_root(loop, *root, std::move(rare));
+        return make_of_root(loop, *root, std::move(rare), context);
     }
     /// The same without the types.
-    static TaskBase* make_untyped(EventLoop& loop, PromiseBase*& root, std::string_view name) {
+    static TaskBase* make_untyped(EventLoop& loop, PromiseBase*& root, std::string_view name,
+                                  const Context* context) {
         std::unique_ptr<Rare> rare = name.empty() ? nullptr : rare_with_name(name);
-        return make_of_root(loop, *std::exchange(root, nullptr), std::move(rare));
+        return make_of_root(loop, *std::exchange(root, nullptr), std::move(rare), context);
     }
 
     [[nodiscard]] OutcomeBase& outcome() noexcept override { return outcome_; }
 
 private:
-    static TaskImpl* make_of_root(EventLoop& loop, PromiseBase& root, std::unique_ptr<Rare> rare) {
+    static TaskImpl* make_of_root(EventLoop& loop, PromiseBase& root, std::unique_ptr<Rare> rare,
+                                  const Context* context) {
         static_assert(sizeof(TaskImpl) <= task_prefix<T>);
         void* const frame = std::coroutine_handle<PromiseBase>::from_promise(root).address();
         return ::new (static_cast<char*>(frame) - task_prefix<T>)
-            TaskImpl(loop, root, std::move(rare));
+            TaskImpl(loop, root, std::move(rare), context);
     }
 
-    TaskImpl(EventLoop& loop, PromiseBase& root, std::unique_ptr<Rare> rare) noexcept
-        : TaskBase(loop, root, std::move(rare)) {
+    TaskImpl(EventLoop& loop, PromiseBase& root, std::unique_ptr<Rare> rare,
+             const Context* context) noexcept
+        : TaskBase(loop, root, std::move(rare), context) {
         root.adopt(outcome_);
     }
     ~TaskImpl() override = default;

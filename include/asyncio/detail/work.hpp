@@ -35,6 +35,8 @@ public:
     /// The result is not wanted any more. A call that has not begun never will: true if this is
     /// what makes it so.
     bool forget() noexcept;
+    /// It is no call that a user has asked for: nothing is said if it is never made.
+    void set_quiet() noexcept { quiet_ = true; }
 
     void run() noexcept final;
     void abandon() noexcept final;
@@ -63,6 +65,7 @@ private:
     EventLoop* loop_;
     std::shared_ptr<LoopGate> gate_;
     std::atomic<State> state_{State::waiting};
+    bool quiet_ = false;
     std::atomic<bool> left_{false};  // by the worker, or by the loop that is closed
 };
 

@@ -1,7 +1,20 @@
 // waiter.hpp - what a parked task waits in: Waiter, WaitList, ListWaiter, OperationWaiter.
 //
-// For authors of awaitables. A leaf awaiter derives from one of these, parks the running task in
-// await_suspend and calls throw_if_interrupted() of the task in await_resume.
+// For authors of awaitables; with examples, and why: docs/tutorial/12_awaitables.md. An awaiter
+// derives from one of these, and
+//
+// - await_ready(): true if there is nothing to wait for; then nobody looks for a cancellation.
+// - await_suspend(): parks running_task() and puts it, or the awaiter, into one list; returns void,
+//   or a bool (false: the task goes on, and was not parked).
+// - whoever wakes it calls TaskBase::wake(), once, which is what WaitList does.
+// - abort(): see Waiter; never throws.
+// - await_resume(), after a wait: if the task is interrupted(), passes on what it was woken for,
+//   then calls throw_if_interrupted() before anything else.
+// - await_result(), if it is there: the same as a Result, without a throw: take_interrupt().
+//
+// Parked, it is neither copied nor moved. It may be destroyed then, by a loop that closes: the task
+// is in no list any more, and what else was put somewhere its destructor takes out. All of it is
+// for the loop's thread.
 // SPDX-License-Identifier: MIT
 #pragma once
 

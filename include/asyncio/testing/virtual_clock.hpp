@@ -18,9 +18,9 @@ namespace asyncio::testing {
 ///     testing::use_virtual_clock();
 ///     asyncio::run(main());    // sleep(3600) returns at once, and 3600 s have passed on time()
 ///
-/// The clock begins at one second and stands still while callbacks run. Everything else is the
-/// business of the proactor inside it: sockets, pipes and child processes are real and take real
-/// time, in which the clock stands still. So:
+/// The clock begins at one second and stands still while callbacks run, but for advance().
+/// Everything else is the business of the proactor inside it: sockets, pipes and child processes
+/// are real and take real time, in which the clock stands still. So:
 ///
 /// - While work is with other threads (to_thread(), the resolver), or between any two calls of
 ///   outside_work(), it does not jump at all but waits.
@@ -50,6 +50,8 @@ public:
     [[nodiscard]] std::string_view name() const noexcept override;
 
 private:
+    friend void advance(Duration);
+
     static bool attempt_inside(lowlevel::Proactor& self, lowlevel::Operation& operation) noexcept;
 
     bool poll_inside(lowlevel::CallbackList& pending, lowlevel::CallbackList& ready,
@@ -61,6 +63,10 @@ private:
     std::size_t outside_work_ = 0;  // begun and not ended
     std::atomic<bool> woken_{false};
 };
+
+/// Lets `duration` pass while the caller runs, as if it had computed for so long: nothing else
+/// happens meanwhile. RuntimeError if no loop runs in this thread, or not on a VirtualClock.
+void advance(Duration duration);
 
 /// Every loop made from now on, in any thread, has a VirtualClock.
 void use_virtual_clock() noexcept;

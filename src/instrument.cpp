@@ -1,0 +1,221 @@
+// instrument.cpp - a turn of the loop of which instruments are told.
+//
+// SPDX-License-Identifier: MIT
+#include <asyncio/lowlevel/instrument.hpp>
+
+#include <asyncio/detail/queue_base.hpp>
+#include <asyncio/futures.hpp>
+
+#include <algorithm>
+#include <exception>
+#include <string>
+#include <vector>
+
+namespace asyncio {
+
+namespace detail {
+
+using lowlevel::Callback;
+using lowlevel::CallbackList;
+using lowlevel::Instrument;
+
+/// The instruments of a loop, and what they have been told.
+///
+/// Nobody notes when a task is put into the ready list: that is what a switch of tasks consists of.
+/// So the list is looked at when a callback has ended: what is new in it is behind a mark.
+class Instruments {
+public:
+    explicit Instruments(EventLoop& loop) noexcept : loop_(loop) {}
+
+    std::vector<Instrument*> all;
+
+    template <class... Parameters, class... Args>
+    void tell(void (Instrument::*what)(Parameters...), const Args&... args) noexcept {
+        // By index, and a copy of none: they may be added and removed meanwhile.
+        for (std::size_t index = 0; index < all.size(); ++index) {
+            Instrument* const instrument = all[index];
+            try {
+                (instrument->*what)(args...);
+            } catch (...) {
+                remove(*instrument);
+                report(std::current_exception());
+            }
+            if (index < all.size() && all[index] != instrument) {
+                --index;  // it has gone
+            }
+        }
+    }
+
+    bool remove(Instrument& instrument) noexcept {
+        const auto found = std::find(all.begin(), all.end(), &instrument);
+        if (found == all.end()) {
+            return false;
+        }
+        all.erase(found);
+        if (all.empty()) {
+            clear_mark();
+            loop_.set_instrumented(false);
+        }
+        return true;
+    }
+
+    /// What is in the ready list has been told.
+    void set_mark() noexcept {
+        clear_mark();
+        if (!all.empty() && !loop_.ready_.empty()) {
+            loop_.ready_.push_back(mark_);
+        }
+    }
+    void clear_mark() noexcept {
+        if (mark_.linked()) {
+            mark_.unlink();
+        }
+    }
+    /// Tells of the tasks that have become ready since.
+    void tell_new() {
+        CallbackList::iterator at = loop_.ready_.begin();
+        if (mark_.linked()) {
+            at = std::next(CallbackList::iterator(&mark_));
+            mark_.unlink();
+        }
+        std::vector<std::pair<AnyTask, bool>> found;  // a hook may schedule more
+        for (; at != loop_.ready_.end(); ++at) {
+            const bool is_new = TaskBase::is_new(*at);
+            if (TaskBase* const task = is_new || TaskBase::is_step(*at)
+                                           ? static_cast<TaskBase*>(&*at)
+                                           : QueueWaiter::woken_task(*at)) {
+                found.emplace_back(AnyTask(static_cast<FutureBase&>(*task)), is_new);
+            }
+        }
+        set_mark();
+        for (const auto& [task, is_new] : found) {
+            if (is_new) {
+                tell(&Instrument::task_spawned, task);
+            }
+            tell(&Instrument::task_scheduled, task);
+        }
+    }
+
+    /// Runs `callback`; if that is a step of `task`, which is told.
+    void run(Callback& callback, TaskBase* task) {
+        struct Told {
+            Instruments& self;
+            AnyTask task;
+            ~Told() {
+                if (task) {
+                    self.tell(&Instrument::after_task_step, task);
+                }
+                self.tell_new();
+                if (task && task.done()) {
+                    self.tell(&Instrument::task_exited, task);
+                }
+            }
+        } told{*this, task != nullptr ? AnyTask(static_cast<FutureBase&>(*task)) : AnyTask()};
+        if (task != nullptr) {
+            tell(&Instrument::before_task_step, told.task);
+        }
+        loop_.debug_ ? loop_.run_watched(callback) : callback.run();
+    }
+    void run(Callback& callback) {
+        TaskBase* const task = TaskBase::is_new(callback) || TaskBase::is_step(callback)
+                                   ? static_cast<TaskBase*>(&callback)
+                                   : QueueWaiter::task_to_run(callback);
+        run(callback, task);
+    }
+
+private:
+    struct Mark final : Callback {
+        Mark() noexcept : Callback([](Callback&) {}) {}
+    };
+
+    void report(std::exception_ptr error) noexcept {
+        ExceptionContext context;
+        context.exception = std::move(error);
+        try {
+            context.message = "An instrument threw, and has been removed";
+        } catch (const std::bad_alloc&) {}  // reported without a text
+        EventLoop::report(&loop_, context);
+    }
+
+    EventLoop& loop_;
+    Mark mark_;
+};
+
+void DeleteInstruments::operator()(Instruments* instruments) const noexcept {
+    delete instruments;
+}
+
+}  // namespace detail
+
+using detail::Instruments;
+using lowlevel::Instrument;
+
+void EventLoop::set_instrumented(bool on) noexcept {
+    instrumented_ = on;
+    leaving_ = true;  // the turns go on by the other function
+}
+
+void EventLoop::tell_run(bool begins) noexcept {
+    if (begins) {
+        instruments_->tell(&Instrument::before_run);
+        instruments_->tell_new();
+    } else {
+        instruments_->tell(&Instrument::after_run);
+    }
+}
+
+void EventLoop::tell_io_wait(bool begins, TimePoint deadline) noexcept {
+    std::optional<Duration> timeout;
+    if (deadline != TimePoint::max()) {
+        timeout = std::max(Duration(deadline == TimePoint::min() ? now_ - now_ : deadline - now_),
+                           Duration());
+    }
+    if (begins) {
+        instruments_->tell(&Instrument::before_io_wait, timeout);
+    } else {
+        instruments_->tell(&Instrument::after_io_wait, timeout);
+    }
+}
+
+void EventLoop::begin_instrumented_turn() {
+    instruments_->tell_new();
+    instruments_->clear_mark();
+}
+
+void EventLoop::run_instrumented(lowlevel::Callback& callback) {
+    instruments_->run(callback);
+}
+
+void EventLoop::run_eagerly_instrumented(detail::TaskBase& task) {
+    instruments_->tell(&Instrument::task_spawned, AnyTask(static_cast<detail::FutureBase&>(task)));
+    instruments_->run(task, &task);
+}
+
+namespace lowlevel {
+
+void add_instrument(EventLoop& loop, Instrument& instrument) {
+    if (loop.instruments_ == nullptr) {
+        loop.instruments_.reset(new Instruments(loop));
+    }
+    std::vector<Instrument*>& all = loop.instruments_->all;
+    if (std::find(all.begin(), all.end(), &instrument) != all.end()) {
+        return;
+    }
+    all.push_back(&instrument);
+    if (all.size() == 1) {
+        if (loop.is_running()) {
+            loop.instruments_->set_mark();
+        }
+        loop.set_instrumented(true);
+    }
+}
+
+void remove_instrument(EventLoop& loop, Instrument& instrument) {
+    if (loop.instruments_ == nullptr || !loop.instruments_->remove(instrument)) {
+        throw LookupError("the loop does not have this instrument");
+    }
+}
+
+}  // namespace lowlevel
+
+}  // namespace asyncio
