@@ -5,9 +5,11 @@
 #include <asyncio/futures.hpp>
 #include <asyncio/log.hpp>
 
+#include "report.hpp"
 #include "repr.hpp"
 #include "source_names.hpp"
 
+#include <new>
 #include <optional>
 
 namespace asyncio {
@@ -44,7 +46,12 @@ std::string EventLoop::format(const ExceptionContext& context) {
 }
 
 void EventLoop::default_exception_handler(const ExceptionContext& context) {
-    detail::log(Level::error, format(context));
+    try {
+        detail::log(Level::error, format(context));
+    } catch (const std::bad_alloc&) {
+        detail::log(Level::error,
+                    "Unhandled exception in event loop, and no memory to describe it");
+    }
 }
 
 void EventLoop::set_exception_handler(ExceptionHandler handler) {
@@ -85,7 +92,7 @@ void EventLoop::call_exception_handler(const ExceptionContext& context) {
             throw;
         }
         ExceptionContext failed;
-        failed.message = "Unhandled error in exception handler";
+        detail::set_message(failed, [] { return "Unhandled error in exception handler"; });
         failed.exception = error;
         default_exception_handler(failed);
         default_exception_handler(context);  // nothing is lost
@@ -108,11 +115,13 @@ void EventLoop::report(EventLoop* loop, const ExceptionContext& context) noexcep
 
 void EventLoop::report_callback_error(detail::HandleNode& node, std::exception_ptr error) {
     ExceptionContext context;
-    context.message = "Exception in callback";
+    detail::set_message(context, [this, &context, &node] {
+        context.source_traceback = source_of(node);
+        return "Exception in callback";
+    });
     context.exception = std::move(error);
     node.retain();
     context.handle = Handle(&node);
-    context.source_traceback = source_of(node);
     call_exception_handler(context);
 }
 

@@ -6,6 +6,8 @@
 #include <asyncio/detail/config.hpp>
 #include <asyncio/detail/gather.hpp>
 
+#include "report.hpp"
+
 #include <algorithm>
 #include <atomic>
 
@@ -235,16 +237,15 @@ void FutureBase::report_unretrieved() noexcept {
     ExceptionContext context;
     context.exception = outcome().error;
     context.future = AnyFuture(*this);
-    try {
+    set_message(context, [this, &context] {
         if (const SourceNotes* const notes = source_notes()) {
             context.source_traceback = notes->made_at;
         }
-        constexpr const char* text = " exception was never retrieved";
-        context.message = (kind_ == Kind::task        ? "Task"
-                           : kind_ == Kind::gathering ? "_GatheringFuture"
-                                                      : "Future") +
-                          std::string(text);
-    } catch (const std::bad_alloc&) {}  // reported without a text
+        const std::string kind = kind_ == Kind::task        ? "Task"
+                                 : kind_ == Kind::gathering ? "_GatheringFuture"
+                                                            : "Future";
+        return kind + " exception was never retrieved";
+    });
     EventLoop::report(loop_, context);
 }
 
@@ -303,12 +304,14 @@ void FutureWaiter::settle_interrupt(TaskBase& task) {
         task.forget_interrupt();
         std::rethrow_exception(future_->failure());
     }
+    future_->mark_retrieved();  // an error that came as well: the task has asked for it
     task.throw_if_interrupted();
 }
 
 std::exception_ptr FutureWaiter::check_without_throw() {
     TaskBase& task = *thread_state.task;
     if (task.interrupted() && !future_->ended_cancelled()) {
+        future_->mark_retrieved();
         return task.take_interrupt();
     }
     task.forget_interrupt();

@@ -306,14 +306,18 @@ Coroutine<int> Barrier::wait() {
         state_ = State::draining;
         condition_.notify_all();
     } else {
-        const auto filled = [this] { return state_ != State::filling; };
-        const Result<bool> waited = co_await as_result(condition_.wait_for(filled));
-        error = waited.error();
+        try {
+            const auto filled = [this] { return state_ != State::filling; };
+            const Result<bool> waited = co_await as_result(condition_.wait_for(filled));
+            error = waited.error();
+            if (error == nullptr && state_ != State::draining) {
+                throw BrokenBarrierError("Abort or reset of barrier");
+            }
+        } catch (...) {
+            error = std::current_exception();  // that, or there is no memory to wait with
+        }
         if (!held) {
             std::rethrow_exception(error);  // the barrier was destroyed
-        }
-        if (error == nullptr && state_ != State::draining) {
-            error = std::make_exception_ptr(BrokenBarrierError("Abort or reset of barrier"));
         }
     }
     --count_;

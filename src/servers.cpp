@@ -7,6 +7,7 @@
 #include <asyncio/tasks.hpp>
 
 #include "addresses.hpp"
+#include "report.hpp"
 #include "servers.hpp"
 
 #include <cerrno>
@@ -191,7 +192,7 @@ private:
 
     void report(const char* message, std::exception_ptr error) const {
         ExceptionContext context;
-        context.message = message;
+        set_message(context, [message] { return message; });
         context.exception = std::move(error);
         context.socket = &socket_;
         server_.io_.loop()->call_exception_handler(context);

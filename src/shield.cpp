@@ -4,6 +4,8 @@
 // SPDX-License-Identifier: MIT
 #include <asyncio/detail/shield.hpp>
 
+#include "report.hpp"
+
 #include <string>
 
 namespace asyncio::detail {
@@ -82,8 +84,10 @@ void ShieldBase::inner_done_late(Callback& callback) {
     }
     ExceptionContext context;
     context.exception = inner.exception();
-    const std::string text = describe(context.exception);
-    context.message = text.substr(0, text.find('(')) + " exception in shielded future";
+    set_message(context, [&context] {
+        const std::string text = describe(context.exception);
+        return text.substr(0, text.find('(')) + " exception in shielded future";
+    });
     context.future = inner;
     inner.get_loop().call_exception_handler(context);
 }

@@ -6,6 +6,7 @@
 
 #include "endpoints.hpp"
 #include "loop_io.hpp"
+#include "report.hpp"
 #include "servers.hpp"
 #include "socket_connection.hpp"
 
@@ -147,7 +148,7 @@ void ServedConnection::on_done(Callback& callback) {
 
 void ServedConnection::report(std::exception_ptr error) {
     ExceptionContext context;
-    context.message = "Unhandled exception in client_connected_cb";
+    set_message(context, [] { return "Unhandled exception in client_connected_cb"; });
     context.exception = std::move(error);
     loop()->call_exception_handler(context);
 }

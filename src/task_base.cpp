@@ -7,6 +7,8 @@
 #include <asyncio/futures.hpp>
 #include <asyncio/lowlevel/waiter.hpp>
 
+#include "report.hpp"
+
 #include <atomic>
 
 namespace asyncio {
@@ -401,7 +403,7 @@ void EventLoop::drop_pending_tasks() noexcept {
                 continue;
             }
             ExceptionContext context;
-            context.message = "Task was destroyed but it is pending!";
+            detail::set_message(context, [] { return "Task was destroyed but it is pending!"; });
             context.task = AnyFuture(static_cast<detail::FutureBase&>(task));
             if (const detail::SourceNotes* const notes = task.source_notes()) {
                 context.source_traceback = notes->made_at;

@@ -9,6 +9,8 @@
 #include <asyncio/detail/wait.hpp>
 #include <asyncio/result.hpp>
 
+#include "report.hpp"
+
 #include <optional>
 #include <utility>
 
@@ -135,6 +137,7 @@ TaskGroup& TaskGroup::aenter() {
     if (detail::thread_state.task == nullptr) {
         throw RuntimeError(description() + " cannot determine the parent task");
     }
+    exit_.emplace(leave());
     entered_ = true;
     parent_ = current_task();
     if (cancel_called_) {
@@ -261,8 +264,10 @@ void TaskGroup::on_child_done(detail::GroupChild& child) {
     if (parent_.done()) {
         // Entered by hand and never left.
         ExceptionContext context;
-        context.message = "Task '" + task.get_name() + "' has errored out but its parent task '" +
-                          parent_.get_name() + "' is already completed";
+        detail::set_message(context, [&] {
+            return "Task '" + task.get_name() + "' has errored out but its parent task '" +
+                   parent_.get_name() + "' is already completed";
+        });
         context.exception = error;
         context.task = task;
         loop().call_exception_handler(context);
@@ -285,6 +290,17 @@ std::vector<std::exception_ptr> TaskGroup::errors() const {
 }
 
 Coroutine<bool> TaskGroup::aexit(std::exception_ptr error) {
+    body_error_ = std::move(error);
+    if (!exit_.has_value()) {
+        return leave();  // by hand, and not for the first time
+    }
+    Coroutine<bool> exit = std::move(*exit_);
+    exit_.reset();
+    return exit;
+}
+
+Coroutine<bool> TaskGroup::leave() {
+    const std::exception_ptr error = std::move(body_error_);
     exiting_ = true;
     std::exception_ptr cancellation;
     if (error != nullptr) {

@@ -92,6 +92,15 @@ GatherBase::~GatherBase() {
 }
 
 void GatherBase::begin() {
+    try {
+        watch();
+    } catch (...) {
+        release();  // there will be no handle
+        throw;
+    }
+}
+
+void GatherBase::watch() {
     std::vector<FutureBase*> watched;
     std::unordered_set<FutureBase*> seen;
     watched.reserve(children_.size());
@@ -105,11 +114,12 @@ void GatherBase::begin() {
         finish();
         return;
     }
+    std::vector<FutureBase*> done;
+    done.reserve(watched.size());
     nodes_ = std::make_unique<GatherNode[]>(watched.size());
     nodes_size_ = watched.size();
     unfinished_ = watched.size();
-    be_kept();
-    std::vector<FutureBase*> done;
+    be_kept();  // from here on nothing fails
     for (std::size_t index = 0; index < watched.size(); ++index) {
         GatherNode& node = nodes_[index];
         node.gathering_ = this;
@@ -229,6 +239,20 @@ void GatherNode::child_done(Callback& callback) {
 
 void GatherBase::on_child_done(FutureBase& child) {
     const bool last = --unfinished_ == 0;
+    try {
+        take_outcome(child, last);
+    } catch (...) {
+        // Copying a result threw, or there is no memory for an error.
+        if (!done()) {
+            fail(std::current_exception());
+        }
+    }
+    if (last) {
+        let_go();
+    }
+}
+
+void GatherBase::take_outcome(FutureBase& child, bool last) {
     if (done()) {
         child.mark_retrieved();
     } else if (!return_exceptions_ && child.cancelled()) {
@@ -236,25 +260,14 @@ void GatherBase::on_child_done(FutureBase& child) {
     } else if (!return_exceptions_ && child.outcome().error != nullptr) {
         child.mark_retrieved();
         fail(child.outcome().error);
-    } else if (last) {
-        if (cancel_requested_) {
-            for (const AnyFuture& each : children_) {
-                each.raw()->mark_retrieved();
-            }
-            fail(children_.back().raw()->make_cancelled_error());
-        } else {
-            try {
-                collect();
-            } catch (...) {
-                fail(std::current_exception());  // copying a result threw
-                let_go();
-                return;
-            }
-            finish();
+    } else if (last && cancel_requested_) {
+        for (const AnyFuture& each : children_) {
+            each.raw()->mark_retrieved();
         }
-    }
-    if (last) {
-        let_go();
+        fail(children_.back().raw()->make_cancelled_error());
+    } else if (last) {
+        collect();
+        finish();
     }
 }
 

@@ -151,6 +151,24 @@ ASYNC_TEST(Gather, child_that_is_cancelled_is_an_exception_and_no_cancellation) 
     EXPECT_EQ(current_task().cancelling(), 0);
 }
 
+Coroutine<> wait_for_gathered(Future<> child) {
+    co_await gather(child);
+}
+
+ASYNC_TEST(Gather, whose_waiter_is_cancelled_reports_no_error_that_came_as_well) {
+    Reports reports;
+    auto child = get_running_loop().create_future();
+    auto waiter = create_task(wait_for_gathered(child));
+    co_await settle();
+
+    child.set_exception(RuntimeError("child"));
+    waiter.cancel();  // no child is left to be asked, and the gathering has not heard of it
+    co_await settle();
+
+    EXPECT_TRUE(waiter.cancelled());
+    EXPECT_EQ(reports.messages, Trace{});
+}
+
 /// Asked to end, does so after some time.
 Coroutine<> slow_to_end(Trace& trace, double cleanup) {
     auto slept = co_await as_result(sleep(100));

@@ -27,7 +27,7 @@ LAYERS = [
     """cancel_scope coroutines generators futures result tasks timeouts with lowlevel/waiter
     detail/as_completed detail/error_or detail/future_base detail/gather detail/generator_base
     detail/outcome detail/scope detail/shield detail/sleep detail/task detail/task_base detail/wait
-    lowlevel/checkpoint debug exception_handler repr task_factory""",
+    lowlevel/checkpoint debug exception_handler report repr task_factory""",
     # 3 coordination
     """channels lowlevel/instrument taskgroups locks queues graph
     detail/acquire detail/channel detail/event detail/lock detail/place detail/primitive detail/queue_awaiters

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -159,6 +160,7 @@ private:
     friend class TaskStatus;
     friend detail::TaskBase* detail::group_parent(const lowlevel::Callback& callback) noexcept;
 
+    Coroutine<bool> leave();
     template <class T, class Fn, class... Args>
     static Coroutine<> run_child(std::unique_ptr<TaskStatus<T>> status, Fn fn, Args... args) {
         co_await fn(std::move(args)..., *status);
@@ -194,6 +196,8 @@ private:
     bool cancel_called_ = false;
     bool parent_cancelled_ = false;  // by the group
     AnyTask parent_;
+    std::optional<Coroutine<bool>> exit_;  // made at the entrance: no memory is needed to leave
+    std::exception_ptr body_error_;
     std::exception_ptr base_error_;
     lowlevel::List<detail::GroupChild, TaskGroup> children_;
     lowlevel::List<detail::GroupChild, TaskGroup> failed_;  // that were children, with their errors

@@ -56,7 +56,8 @@ protected:
     GatherBase(EventLoop& loop, std::vector<AnyFuture> children, bool return_exceptions);
     ~GatherBase() override;
 
-    /// Watches the children. The reference it begins with is that of the first handle.
+    /// Watches the children. The reference it begins with is that of the first handle. If this
+    /// throws it is gone.
     void begin();
     /// All children are done: gives the outcome its value.
     virtual void collect() = 0;
@@ -71,7 +72,9 @@ private:
     class Cancellation;
 
     [[nodiscard]] bool can_cancel() const noexcept;
+    void watch();
     void on_child_done(FutureBase& child);
+    void take_outcome(FutureBase& child, bool last);
 
     std::vector<AnyFuture> children_;
     std::unique_ptr<GatherNode[]> nodes_;  // one for each different child

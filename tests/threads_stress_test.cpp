@@ -1,0 +1,218 @@
+// threads_stress_test.cpp - what threads and a loop do to each other at the same moment, many
+// times.
+//
+// Made for the thread sanitizer; counts are small, because a race shows in few rounds there.
+// SPDX-License-Identifier: MIT
+#include <asyncio/log.hpp>
+#include <asyncio/runners.hpp>
+#include <asyncio/tasks.hpp>
+#include <asyncio/threads.hpp>
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+namespace asyncio {
+
+namespace {
+
+constexpr int rounds = 100;
+
+/// Nothing is printed: what threads throw for nobody, and what is not begun, is logged.
+class Quiet {
+public:
+    Quiet() {
+        set_logger([](Level, std::string_view) {});
+    }
+    Quiet(const Quiet&) = delete;
+    Quiet& operator=(const Quiet&) = delete;
+    ~Quiet() { set_logger(nullptr); }
+};
+
+/// A value that counts how many of it there are, in all threads.
+class Live {
+public:
+    explicit Live(std::atomic<int>& count) : count_(&count) { ++count; }
+    Live(const Live& other) : count_(other.count_) { ++*count_; }
+    Live& operator=(const Live&) = delete;
+    ~Live() { --*count_; }
+
+private:
+    std::atomic<int>* count_;
+};
+
+// Every call is cancelled, some before it has begun, some while it runs, some as it ends.
+Coroutine<> cancel_calls(std::atomic<int>& live, std::atomic<int>& called, int& ended) {
+    std::vector<Task<std::string>> tasks;
+    for (int round = 0; round < rounds; ++round) {
+        tasks.push_back(create_task(to_thread([value = Live(live), &called] {
+            ++called;
+            return std::string(100, 'x');
+        })));
+        if (round % 3 == 0) {
+            co_await sleep(0);
+        }
+        if (round % 7 == 0) {
+            std::this_thread::yield();
+        }
+        tasks[static_cast<std::size_t>(round / 2)].cancel();
+    }
+    for (const Task<std::string>& task : tasks) {
+        const auto result = co_await as_result(task);
+        ended += result.has_value() || result.cancelled() ? 1 : 0;
+    }
+}
+
+TEST(ThreadsStress, calls_are_cancelled_while_they_begin_run_and_end) {
+    const Quiet quiet;
+    std::atomic<int> live{0};
+    std::atomic<int> called{0};
+    int ended = 0;
+
+    run(cancel_calls(live, called, ended));
+
+    EXPECT_EQ(ended, rounds);
+    EXPECT_LE(called, rounds);
+    EXPECT_EQ(live, 0);
+}
+
+Coroutine<> leave_calls(std::atomic<int>& live, std::shared_ptr<ThreadPoolExecutor> pool) {
+    for (int call = 0; call < 8; ++call) {
+        static_cast<void>(
+            get_running_loop().run_in_executor(pool.get(), [value = Live(live)] { return value; }));
+    }
+    co_return;
+}
+
+TEST(ThreadsStress, a_loop_is_closed_while_calls_end) {
+    const Quiet quiet;
+    std::atomic<int> live{0};
+    const auto pool = std::make_shared<ThreadPoolExecutor>(ThreadPoolOptions{.max_workers = 3});
+
+    for (int round = 0; round < rounds; ++round) {
+        EventLoop loop;
+        loop.run_until_complete(leave_calls(live, pool));
+        if (round % 2 == 0) {
+            std::this_thread::yield();
+        }
+        loop.close();
+    }
+    pool->shutdown();
+
+    EXPECT_EQ(live, 0);
+}
+
+// Whoever posts keeps the loop, not what runs it.
+TEST(ThreadsStress, a_loop_is_stopped_and_closed_while_threads_call) {
+    std::atomic<int> live{0};
+    for (int round = 0; round < rounds; ++round) {
+        EventLoop loop;
+        std::atomic<int> refused{0};
+        std::vector<std::thread> callers;
+        for (int caller = 0; caller < 3; ++caller) {
+            callers.emplace_back([&] {
+                for (;;) {
+                    try {
+                        Handle handle =
+                            loop.call_soon_threadsafe([value = Live(live), &loop] { loop.stop(); });
+                        handle.cancelled() ? void() : handle.cancel();
+                        loop.call_soon_threadsafe([value = Live(live), &loop] { loop.stop(); });
+                    } catch (const RuntimeError&) {
+                        ++refused;
+                        return;
+                    }
+                }
+            });
+        }
+        loop.run_forever();
+        loop.close();
+        for (std::thread& caller : callers) {
+            caller.join();
+        }
+        EXPECT_EQ(refused, 3);
+    }
+    EXPECT_EQ(live, 0);
+}
+
+/// Counts what becomes of it.
+class Counting final : public lowlevel::Job {
+public:
+    Counting(std::atomic<int>& ran, std::atomic<int>& abandoned)
+        : ran_(ran), abandoned_(abandoned) {}
+    void run() noexcept override {
+        ++ran_;
+        delete this;
+    }
+    void abandon() noexcept override {
+        ++abandoned_;
+        delete this;
+    }
+
+private:
+    ~Counting() = default;
+    std::atomic<int>& ran_;
+    std::atomic<int>& abandoned_;
+};
+
+TEST(ThreadsStress, a_pool_is_shut_down_while_threads_submit) {
+    for (int round = 0; round < rounds; ++round) {
+        ThreadPoolExecutor pool({.max_workers = 2});
+        std::atomic<int> submitted{0};
+        std::atomic<int> ran{0};
+        std::atomic<int> abandoned{0};
+        std::vector<std::thread> submitters;
+        for (int thread = 0; thread < 3; ++thread) {
+            submitters.emplace_back([&] {
+                for (int job = 0; job < 20; ++job) {
+                    auto* const counting = new Counting(ran, abandoned);
+                    try {
+                        pool.submit(*counting);
+                        ++submitted;
+                    } catch (const RuntimeError&) {
+                        counting->abandon();
+                        --abandoned;
+                        return;
+                    }
+                }
+            });
+        }
+        if (round % 3 != 0) {
+            std::this_thread::yield();
+        }
+        pool.shutdown(true, round % 2 == 0);
+        for (std::thread& submitter : submitters) {
+            submitter.join();
+        }
+        EXPECT_EQ(ran + abandoned, submitted);
+    }
+}
+
+TEST(ThreadsStress, loops_are_made_run_and_closed_in_many_threads) {
+    const Quiet quiet;
+    std::atomic<int> sum{0};
+    std::vector<std::thread> threads;
+    for (int thread = 0; thread < 4; ++thread) {
+        threads.emplace_back([&sum] {
+            for (int round = 0; round < 10; ++round) {
+                sum += run([]() -> Coroutine<int> {
+                    const Task<int> one = create_task(to_thread([] { return 1; }));
+                    co_await sleep(0);
+                    co_return co_await one;
+                });
+            }
+        });
+    }
+    for (std::thread& thread : threads) {
+        thread.join();
+    }
+    EXPECT_EQ(sum, 40);
+}
+
+}  // namespace
+
+}  // namespace asyncio
