@@ -809,7 +809,8 @@ ASYNC_TEST(CancelScope, can_be_cancelled_at_any_step_and_leaves_no_trace) {
                 });
                 get_running_loop().call_later(3, [&] { event.set(); });
                 for (int i = 0; i < step; ++i) {
-                    co_await sleep(i % 8 == 7 ? Duration(0.25) : Duration(0));
+                    const Duration pause = i % 8 == 7 ? Duration(0.25) : Duration(0);
+                    co_await sleep(pause);
                 }
                 bool was_done = all[victim].done();
                 bool was_left = reached_end[victim] || steps[victim] == 6;

@@ -273,7 +273,8 @@ Coroutine<> main_(int seed) {
         for (const Task<int>& task : left) {
             task.cancel("the end");
         }
-        co_await turns(left.empty() ? 1 : 15);
+        const int count_of_turns = left.empty() ? 1 : 15;
+        co_await turns(count_of_turns);
     }
     int number = 0;
     for (const Task<int>& task : program.tasks) {
