@@ -5,6 +5,8 @@
 // What each of these is for: docs/beyond.md.
 // SPDX-License-Identifier: MIT
 #include <asyncio/asyncio.hpp>
+#include <asyncio/cancel_scope.hpp>
+#include <asyncio/channels.hpp>
 
 #include <cstdio>
 #include <string>

@@ -1,11 +1,9 @@
-// asyncio.hpp - everything but what has a library or a target of its own, and but the extension and
-// test headers.
+// asyncio.hpp - everything but what has a library or a target of its own, what Python has not
+// (cancel_scope.hpp, channels.hpp: docs/beyond.md), and the extension and test headers.
 //
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <asyncio/cancel_scope.hpp>
-#include <asyncio/channels.hpp>
 #include <asyncio/contextvars.hpp>
 #include <asyncio/coroutines.hpp>
 #include <asyncio/events.hpp>
