@@ -127,8 +127,8 @@ private:
 ///
 ///     while (auto item = co_await receive.next()) { use(*item); }
 ///
-/// Cancellation: takes nothing: an item that the task had been given goes to the next who waits, or
-///         to the front of the buffer.
+/// Cancellation: takes nothing: an item that the task was woken for is left to the next who waits,
+///         or in the buffer.
 /// Errors: EndOfChannel when all is received and all sending ends are closed; ClosedResourceError
 /// if
 ///         this end is.
