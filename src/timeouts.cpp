@@ -54,7 +54,8 @@ void Timeout::exit(const std::exception_ptr& error) {
     disarm();
     if (state_ == State::expiring) {
         state_ = State::expired;
-        // With no other request to cancel left, the CancelledError was ours; a cancelled scope wins.
+        // With no other request to cancel left, the CancelledError was ours; a cancelled scope
+        // wins.
         if (task_->uncancel() <= cancelling_ && !task_->in_cancelled_scope() &&
             detail::is_cancelled_error(error)) {
             throw TimeoutError();

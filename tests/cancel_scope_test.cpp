@@ -7,12 +7,14 @@
 #include <asyncio/asyncio.hpp>
 
 #include "support/async_test.hpp"
+#include "support/no_memory.hpp"
 #include "support/observe.hpp"
 
 #include <gtest/gtest.h>
 
 #include <functional>
 #include <memory>
+#include <new>
 #include <string>
 #include <utility>
 #include <vector>
@@ -907,6 +909,32 @@ ASYNC_TEST(CancelScope, may_outlive_the_task_that_has_not_left_it) {
     co_await sleep(0);
     scope->cancel();
     scope.reset();
+}
+
+ASYNC_TEST(CancelScope, that_gets_no_memory_for_its_deadline_is_not_entered) {
+    constexpr int more_than_there_is_room_for = 1000;
+    const TimePoint deadline = get_running_loop().time() + std::chrono::hours(1);
+    std::vector<std::unique_ptr<CancelScope>> scopes;
+    for (int i = 0; i < more_than_there_is_room_for; ++i) {
+        scopes.push_back(std::make_unique<CancelScope>(CancelScopeOptions{.deadline = deadline}));
+    }
+    scopes[0]->enter();
+    std::size_t entered = 1;
+    {
+        const testing::NoMemory no_memory(256);  // but for the exception
+        try {
+            for (; entered < scopes.size(); ++entered) {
+                scopes[entered]->enter();
+            }
+        } catch (const std::bad_alloc&) {}
+    }
+    EXPECT_LT(entered, scopes.size());
+    while (entered > 0) {
+        --entered;
+        EXPECT_FALSE(scopes[entered]->exit(nullptr));
+    }
+    EXPECT_EQ(current_effective_deadline(), TimePoint::max());
+    co_return;
 }
 
 }  // namespace

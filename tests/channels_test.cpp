@@ -491,6 +491,25 @@ ASYNC_TEST(MemoryChannel, has_not_ended_while_an_item_may_come_back) {
     EXPECT_EQ(end, std::nullopt);
 }
 
+TEST(MemoryChannel, keeps_an_item_when_the_loop_is_closed_under_its_receiver) {
+    auto ends = memory_channel<int>(0);
+    {
+        EventLoop loop;
+        loop.set_exception_handler([](EventLoop&, const ExceptionContext&) {});
+        const auto receive = [&]() -> Coroutine<> { co_await ends.receive.next(); };
+        loop.create_task(receive());
+        loop.create_task(receive());
+        loop.call_later(0, [&] {
+            ends.send.send_nowait(1);
+            loop.stop();
+        });
+        loop.run_forever();
+    }
+    EXPECT_EQ(ends.receive.statistics().tasks_waiting_receive, 0U);
+    EXPECT_EQ(ends.receive.statistics().current_buffer_used, 1U);
+    EXPECT_EQ(ends.receive.receive_nowait(), 1);
+}
+
 }  // namespace
 
 }  // namespace asyncio

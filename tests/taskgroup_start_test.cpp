@@ -231,6 +231,23 @@ ASYNC_TEST(TaskGroupStart, makes_the_group_wait_for_a_child_that_is_being_starte
     EXPECT_EQ(trace, (Trace{"listens", "ends", "group has ended"}));
 }
 
+TEST(TaskGroupStart, may_be_under_way_when_the_loop_is_closed) {
+    EventLoop loop;
+    loop.set_exception_handler([](EventLoop&, const ExceptionContext&) {});
+    Task<> outside;
+    const auto never = [](TaskStatus<>&) -> Coroutine<> { co_await sleep(3600); };
+    const auto starts = [&](TaskGroup& group) -> Coroutine<> {
+        outside = create_task(group.start(never));
+        co_await group.start(never);
+    };
+    auto task = loop.create_task(task_group(starts));
+    loop.call_later(0.001, [&] { loop.stop(); });
+    loop.run_forever();
+    EXPECT_TRUE(outside);
+    loop.close();
+    EXPECT_FALSE(task.done());
+}
+
 }  // namespace
 
 }  // namespace asyncio

@@ -182,11 +182,10 @@ private:
         detail::StartingChild child(group);
         std::unique_ptr<TaskStatus<T>> status(new TaskStatus<T>(child, ready));
         Coroutine<> waiting = wait_until_started(child);  // made while nothing can be left behind
-        begin(child,
-              detail::start_task(group.loop(),
-                                 run_child<T, Fn, Args...>(std::move(status), std::move(fn),
-                                                           std::move(args)...),
-                                 {}));
+        begin(child, detail::start_task(group.loop(),
+                                        run_child<T, Fn, Args...>(std::move(status), std::move(fn),
+                                                                  std::move(args)...),
+                                        {}));
         co_await std::move(waiting);
         co_return ready.result();
     }

@@ -356,8 +356,7 @@ protected:
 
     /// Null if there is an item. `ended` is set at the end of the channel, which then is no error.
     std::exception_ptr outcome(bool& ended) {
-        std::exception_ptr error =
-            this->task_ != nullptr ? this->task_->take_interrupt() : nullptr;
+        std::exception_ptr error = this->task_ != nullptr ? this->task_->take_interrupt() : nullptr;
         if (this->state_ == State::served) {
             this->state_ = State::settled;
             if (error == nullptr) {
