@@ -156,12 +156,18 @@ void CancelScope::enter() {
     if (ScopeLink::deadline <= task->loop().time()) {
         cancelled = true;
     }
-    requests_ = task->requests_of_others();
-    request_pending_ = task->cancel_pending();
+    // One that is still to be thrown is thrown inside, and must pass.
+    requests_ = task->requests_of_others() - (task->cancel_pending() ? 1 : 0);
     task->enter_scope(*this);
+    task->retain();  // it may end without leaving
     task_ = task;
     state_ = State::active;
-    arm();
+    try {
+        arm();
+    } catch (...) {
+        leave();
+        throw;
+    }
 }
 
 bool CancelScope::exit(const std::exception_ptr& error) {
@@ -186,10 +192,11 @@ void CancelScope::leave() noexcept {
     disarm();
     state_ = State::left;
     // Requests that were made and taken back inside concern nobody any more.
-    if (!request_pending_ && task_->requests_of_others() <= requests_) {
+    if (task_->requests_of_others() <= requests_) {
         task_->forget_cancel();
     }
     task_->leave_scope(*this);
+    task_->release();
 }
 
 void CancelScope::cancel() {

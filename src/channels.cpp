@@ -37,14 +37,42 @@ void ChannelBase::close(ChannelRole role, std::uint64_t end) noexcept {
     if (!last) {
         return;
     }
-    const bool sends = role == ChannelRole::sender;
-    WaiterList& other_side = waiters(sends ? ChannelRole::receiver : ChannelRole::sender);
-    while (!other_side.empty()) {
-        other_side.pop_front().wake(State::other_closed);
+    if (role == ChannelRole::receiver) {
+        tell_of_end(waiters(ChannelRole::sender));
     }
-    if (!sends) {
+    end_if_drained();
+}
+
+// The last end of a side was closed, or the last receiver that had been served has run.
+void ChannelBase::end_if_drained() noexcept {
+    if (served_ > 0) {
+        return;
+    }
+    if (!is_open(ChannelRole::sender)) {
+        tell_of_end(waiters(ChannelRole::receiver));
+    }
+    if (!is_open(ChannelRole::receiver)) {
         drop_items();
     }
+}
+
+void ChannelBase::tell_of_end(WaiterList& waiters) noexcept {
+    while (!waiters.empty()) {
+        waiters.pop_front().wake(ChannelWaiter::State::other_closed);
+    }
+}
+
+void ChannelBase::serve_first() noexcept {
+    ++served_;
+    waiters(ChannelRole::receiver).pop_front().wake(ChannelWaiter::State::served);
+}
+
+void ChannelBase::settle(bool got) noexcept {
+    --served_;
+    if (!got && !waiters(ChannelRole::receiver).empty()) {
+        serve_first();
+    }
+    end_if_drained();
 }
 
 MemoryChannelStatistics ChannelBase::statistics() const noexcept {

@@ -9,6 +9,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
+#include <new>
 #include <typeinfo>
 
 namespace asyncio {
@@ -51,7 +53,6 @@ NotADirectoryError::~NotADirectoryError() = default;
 PermissionError::~PermissionError() = default;
 ProcessLookupError::~ProcessLookupError() = default;
 AddressInfoError::~AddressInfoError() = default;
-ExceptionGroup::~ExceptionGroup() = default;
 
 static std::string incomplete_read_text(std::size_t got, std::optional<std::size_t> expected) {
     return std::to_string(got) + " bytes read on a total of " +
@@ -77,8 +78,10 @@ AddressInfoError::AddressInfoError(int eai, const std::string& text, const std::
 
 // -------------------------------------------------------------------------------- ExceptionGroup
 
+/// How many groups inside of each other are written out.
+static constexpr int deepest = 50;
+
 static void append_leaves(std::string& text, const ExceptionGroup& group, int depth) {
-    constexpr int deepest = 50;
     if (depth > deepest) {
         text += " ...";
         return;
@@ -118,16 +121,42 @@ std::exception_ptr ExceptionGroup::derive(std::vector<std::exception_ptr> except
     return std::make_exception_ptr(ExceptionGroup(message_, std::move(exceptions)));
 }
 
-ExceptionGroup::Part::Part(std::exception_ptr error) : error_(std::move(error)) {
-    try {
-        if (error_ != nullptr) {
-            std::rethrow_exception(error_);
-        }
-    } catch (const ExceptionGroup& group) {
-        group_ = &group;
+// Groups may be nested as deep as awaits: those inside are destroyed one after another, by the
+// outermost.
+ExceptionGroup::~ExceptionGroup() {
+    static constinit thread_local std::vector<std::exception_ptr>* to_destroy = nullptr;
+    if (to_destroy != nullptr) {
+        try {
+            to_destroy->insert(to_destroy->end(), std::make_move_iterator(exceptions_.begin()),
+                               std::make_move_iterator(exceptions_.end()));
+        } catch (const std::bad_alloc&) {}  // then one in another
         return;
-    } catch (...) {}
-    throw TypeError("derive must return an instance of ExceptionGroup");
+    }
+    std::vector<std::exception_ptr> errors = std::move(exceptions_);
+    to_destroy = &errors;
+    while (!errors.empty()) {
+        const std::exception_ptr last = std::move(errors.back());
+        errors.pop_back();
+    }
+    to_destroy = nullptr;
+}
+
+/// The group that `error` is, which it keeps; null if it is none.
+static const ExceptionGroup* group_in(const std::exception_ptr& error) noexcept {
+    try {
+        std::rethrow_exception(error);
+    } catch (const ExceptionGroup& group) {
+        return &group;
+    } catch (...) {
+        return nullptr;
+    }
+}
+
+ExceptionGroup::Part::Part(std::exception_ptr error)
+    : error_(std::move(error)), group_(error_ != nullptr ? group_in(error_) : nullptr) {
+    if (group_ == nullptr) {
+        throw TypeError("derive must return an instance of ExceptionGroup");
+    }
 }
 
 ExceptionGroup::Split ExceptionGroup::whole() const {
@@ -140,27 +169,45 @@ ExceptionGroup::Split ExceptionGroup::split_if_any(Matches matches, const void* 
 }
 
 ExceptionGroup::Split ExceptionGroup::split_by(Matches matches, const void* predicate) const {
-    std::vector<std::exception_ptr> match;
-    std::vector<std::exception_ptr> rest;
-    for (const std::exception_ptr& error : exceptions_) {
-        if (matches(predicate, error)) {
-            match.push_back(error);
+    // No recursion: groups may be nested as deep as awaits.
+    struct Level {
+        explicit Level(const ExceptionGroup& group) noexcept : group(&group) {}
+        const ExceptionGroup* group;
+        std::size_t next = 0;
+        std::vector<std::exception_ptr> match;
+        std::vector<std::exception_ptr> rest;
+    };
+    std::vector<Level> levels;
+    levels.emplace_back(*this);
+    for (;;) {
+        Level& level = levels.back();
+        if (level.next < level.group->exceptions_.size()) {
+            const std::exception_ptr& error = level.group->exceptions_[level.next++];
+            if (matches(predicate, error)) {
+                level.match.push_back(error);
+            } else if (const ExceptionGroup* const inner = group_in(error)) {
+                levels.emplace_back(*inner);
+            } else {
+                level.rest.push_back(error);
+            }
             continue;
         }
-        try {
-            std::rethrow_exception(error);
-        } catch (const ExceptionGroup& inner) {
-            const Split split = inner.split_by(matches, predicate);
-            if (split.match) {
-                match.push_back(split.match.error());
-            }
-            if (split.rest) {
-                rest.push_back(split.rest.error());
-            }
-        } catch (...) {
-            rest.push_back(error);
+        const Split split = level.group->derive_both(std::move(level.match), std::move(level.rest));
+        levels.pop_back();
+        if (levels.empty()) {
+            return split;
+        }
+        if (split.match) {
+            levels.back().match.push_back(split.match.error());
+        }
+        if (split.rest) {
+            levels.back().rest.push_back(split.rest.error());
         }
     }
+}
+
+ExceptionGroup::Split ExceptionGroup::derive_both(std::vector<std::exception_ptr> match,
+                                                  std::vector<std::exception_ptr> rest) const {
     Split result;
     if (!match.empty()) {
         result.match = Part(derive(std::move(match)));
@@ -218,10 +265,16 @@ static std::string describe_os(const char* name, const OSError& error) {
     return std::string(name) + "(" + text + ")";
 }
 
-static std::string describe_group(const ExceptionGroup& group) {
+static std::string describe_at(const std::exception_ptr& error, int depth);
+
+static std::string describe_group(const ExceptionGroup& group, int depth) {
     std::string list;
-    for (const std::exception_ptr& error : group.exceptions()) {
-        list += (list.empty() ? "" : ", ") + describe(error);
+    if (depth == deepest) {
+        list = "...";
+    } else {
+        for (const std::exception_ptr& error : group.exceptions()) {
+            list += (list.empty() ? "" : ", ") + describe_at(error, depth + 1);
+        }
     }
     return "ExceptionGroup(" + quoted(group.message()) + ", [" + list + "])";
 }
@@ -258,7 +311,7 @@ static std::string describe_os_family(const OSError& error) {
     return describe_os("OSError", error);
 }
 
-std::string describe(const std::exception_ptr& error) {
+static std::string describe_at(const std::exception_ptr& error, int depth) {
     if (error == nullptr) {
         return "None";
     }
@@ -275,7 +328,7 @@ std::string describe(const std::exception_ptr& error) {
     } catch (const BaseException& e) {
         return describe_base("BaseException", e);
     } catch (const ExceptionGroup& e) {
-        return describe_group(e);
+        return describe_group(e, depth);
     } catch (const OSError& e) {
         return describe_os_family(e);
     } catch (const BrokenBarrierError& e) {
@@ -318,6 +371,10 @@ std::string describe(const std::exception_ptr& error) {
         const std::type_info* type = error.__cxa_exception_type();
         return std::string("<exception of type ") + (type != nullptr ? type->name() : "?") + ">";
     }
+}
+
+std::string describe(const std::exception_ptr& error) {
+    return describe_at(error, 0);
 }
 
 // ---------------------------------------------------------------------------------------- detail

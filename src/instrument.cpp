@@ -8,7 +8,9 @@
 
 #include <algorithm>
 #include <exception>
+#include <new>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace asyncio {
@@ -27,32 +29,52 @@ class Instruments {
 public:
     explicit Instruments(EventLoop& loop) noexcept : loop_(loop) {}
 
-    std::vector<Instrument*> all;
+    /// Is there none yet?
+    [[nodiscard]] bool none() const noexcept {
+        return std::all_of(all_.begin(), all_.end(),
+                           [](const Instrument* one) { return one == nullptr; });
+    }
+    /// False if it is there already.
+    bool add(Instrument& instrument) {
+        if (std::find(all_.begin(), all_.end(), &instrument) != all_.end()) {
+            return false;
+        }
+        all_.push_back(&instrument);
+        return true;
+    }
 
     template <class... Parameters, class... Args>
     void tell(void (Instrument::*what)(Parameters...), const Args&... args) noexcept {
-        // By index, and a copy of none: they may be added and removed meanwhile.
-        for (std::size_t index = 0; index < all.size(); ++index) {
-            Instrument* const instrument = all[index];
+        // They may be removed meanwhile, which leaves a gap, and added: those are told next time.
+        ++telling_;
+        for (std::size_t index = 0, count = all_.size(); index < count; ++index) {
+            Instrument* const instrument = all_[index];
+            if (instrument == nullptr) {
+                continue;
+            }
             try {
                 (instrument->*what)(args...);
             } catch (...) {
                 remove(*instrument);
                 report(std::current_exception());
             }
-            if (index < all.size() && all[index] != instrument) {
-                --index;  // it has gone
-            }
+        }
+        if (--telling_ == 0) {
+            std::erase(all_, nullptr);
         }
     }
 
     bool remove(Instrument& instrument) noexcept {
-        const auto found = std::find(all.begin(), all.end(), &instrument);
-        if (found == all.end()) {
+        const auto found = std::find(all_.begin(), all_.end(), &instrument);
+        if (found == all_.end()) {
             return false;
         }
-        all.erase(found);
-        if (all.empty()) {
+        if (telling_ > 0) {
+            *found = nullptr;
+        } else {
+            all_.erase(found);
+        }
+        if (none()) {
             clear_mark();
             loop_.set_instrumented(false);
         }
@@ -62,7 +84,7 @@ public:
     /// What is in the ready list has been told.
     void set_mark() noexcept {
         clear_mark();
-        if (!all.empty() && !loop_.ready_.empty()) {
+        if (!none() && !loop_.ready_.empty()) {
             loop_.ready_.push_back(mark_);
         }
     }
@@ -71,8 +93,8 @@ public:
             mark_.unlink();
         }
     }
-    /// Tells of the tasks that have become ready since.
-    void tell_new() {
+    /// Tells of the tasks that have become ready since; not of all if there is no memory.
+    void tell_new() noexcept {
         CallbackList::iterator at = loop_.ready_.begin();
         if (mark_.linked()) {
             at = std::next(CallbackList::iterator(&mark_));
@@ -84,7 +106,11 @@ public:
             if (TaskBase* const task = is_new || TaskBase::is_step(*at)
                                            ? static_cast<TaskBase*>(&*at)
                                            : QueueWaiter::woken_task(*at)) {
-                found.emplace_back(AnyTask(static_cast<FutureBase&>(*task)), is_new);
+                try {
+                    found.emplace_back(AnyTask(static_cast<FutureBase&>(*task)), is_new);
+                } catch (const std::bad_alloc&) {
+                    break;
+                }
             }
         }
         set_mark();
@@ -138,6 +164,8 @@ private:
     }
 
     EventLoop& loop_;
+    std::vector<Instrument*> all_;  // null where one was removed while they are told
+    int telling_ = 0;
     Mark mark_;
 };
 
@@ -197,12 +225,8 @@ void add_instrument(EventLoop& loop, Instrument& instrument) {
     if (loop.instruments_ == nullptr) {
         loop.instruments_.reset(new Instruments(loop));
     }
-    std::vector<Instrument*>& all = loop.instruments_->all;
-    if (std::find(all.begin(), all.end(), &instrument) != all.end()) {
-        return;
-    }
-    all.push_back(&instrument);
-    if (all.size() == 1) {
+    const bool first = loop.instruments_->none();
+    if (loop.instruments_->add(instrument) && first) {
         if (loop.is_running()) {
             loop.instruments_->set_mark();
         }

@@ -335,12 +335,15 @@ void TaskBase::cancel_new_wait() {
 }
 
 int TaskBase::uncancel() noexcept {
-    if (cancel_requests_ > 0) {
+    const int requests = requests_of_others();  // a scope's is taken back when it is left
+    if (requests > 0) {
         cancel_requests_ = cancel_requests_ - 1;
-        if (cancel_requests_ == 0) {
+        if (requests == 1) {
             must_cancel_ = false;
             forget_cancelled();
-            cancel_again();
+            if (waiter_ == nullptr && !waiting()) {
+                cancel_again();
+            }
         }
     }
     return cancelling();

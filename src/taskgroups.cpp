@@ -6,7 +6,6 @@
 #include <asyncio/detail/blocks.hpp>
 #include <asyncio/detail/error_or.hpp>
 #include <asyncio/detail/scope.hpp>
-#include <asyncio/detail/wait.hpp>
 #include <asyncio/result.hpp>
 
 #include "report.hpp"
@@ -26,14 +25,20 @@ public:
 
     static void done(Callback& callback) {
         auto& child = static_cast<GroupChild&>(callback);
-        child.group.on_child_done(child);
+        if (child.starting != nullptr) {
+            child.starting->starter.wake_first();
+        } else {
+            child.group.on_child_done(child);
+        }
     }
     [[nodiscard]] Callback& callback() noexcept { return *this; }
+    using Hook = lowlevel::ListHook<TaskGroup>;
 
     static void* operator new(std::size_t size) { return allocate_block(size); }
     static void operator delete(void* child, std::size_t size) noexcept { free_block(child, size); }
 
     TaskGroup& group;
+    StartingChild* starting = nullptr;  // to which it belongs until it has started
     AnyFuture task;
     std::exception_ptr error;  // once it has failed
 };
@@ -93,6 +98,7 @@ TaskGroup::TaskGroup(TaskGroup&& other) : cancel_called_(other.cancel_called_) {
 
 // Reached with children only when the loop was closed under the group.
 TaskGroup::~TaskGroup() {
+    starting_.clear();
     children_.splice_back(failed_);
     while (!children_.empty()) {
         detail::GroupChild& child = children_.pop_front();
@@ -118,7 +124,7 @@ void TaskGroup::check_open() const {
     if (!entered_) {
         throw RuntimeError(description() + " has not been entered");
     }
-    if (exiting_ && children_.empty()) {
+    if (exiting_ && !has_children()) {
         throw RuntimeError(description() + " is finished");
     }
     if (aborting_) {
@@ -169,34 +175,63 @@ void TaskGroup::add_child(detail::NewGroupChild made, const AnyFuture& task) noe
 
 // ------------------------------------------------------------------------------------- start()
 
-// A group that shuts down takes it, and asks it to end.
-void TaskGroup::join(detail::StartingChild& child) {
-    if (exiting_ && children_.empty()) {
-        throw RuntimeError(description() + " is finished");
+detail::StartingChild::StartingChild(TaskGroup& group) : group(group), place(group.new_child()) {
+    place->starting = this;
+    group.starting_.push_back(*place);
+}
+
+// The group is gone, and has let go of it, only when the loop was closed under both.
+detail::StartingChild::~StartingChild() {
+    if (place == nullptr) {
+        return;
     }
-    child.started = true;
-    add_child(std::move(child.place), child.task);
-    if (aborting_) {
-        child.task.cancel();
+    if (place->callback().linked()) {
+        place->callback().unlink();
+    }
+    if (GroupChild::Hook& hook = *place; hook.linked()) {
+        hook.unlink();
+        if (!group.has_children()) {
+            group.empty_.wake_first();
+        }
     }
 }
 
-Coroutine<> TaskGroup::wait_until_started(detail::StartingChild& child, AnyFuture ready) {
-    std::exception_ptr cancelled;
-    {
-        const std::vector<AnyFuture> either{child.task, ready};
-        Coroutine<DoneAndPending> wait_for_one = wait(either, {.return_when = FIRST_COMPLETED});
-        const auto waited = co_await as_result(std::move(wait_for_one));
-        cancelled = waited.error();
+void TaskGroup::begin(detail::StartingChild& child, AnyTask task) noexcept {
+    child.task = std::move(task);
+    if (child.started) {
+        child.group.join(child);  // in its first step, when it was not known yet
+    } else if (!child.task.done()) {
+        child.task.raw()->callbacks().push_back(child.place->callback());
     }
-    if (cancelled != nullptr && !child.started) {
-        const detail::ScopeShield undisturbed;
-        child.task.cancel();
-        while (!child.task.done() && !child.started) {
-            const std::vector<AnyFuture> either{child.task, ready};
-            Coroutine<DoneAndPending> wait_for_one = wait(either, {.return_when = FIRST_COMPLETED});
-            const auto waited = co_await as_result(std::move(wait_for_one));
-            if (!waited.has_value() && !child.task.done()) {
+}
+
+// A group that shuts down takes it, and asks it to end.
+void TaskGroup::join(detail::StartingChild& child) noexcept {
+    child.started = true;
+    if (!child.task) {
+        return;
+    }
+    detail::NewGroupChild joined = std::move(child.place);
+    if (joined->callback().linked()) {
+        joined->callback().unlink();
+    }
+    static_cast<detail::GroupChild::Hook&>(*joined).unlink();
+    joined->starting = nullptr;
+    add_child(std::move(joined), child.task);
+    child.starter.wake_first();
+}
+
+Coroutine<> TaskGroup::wait_until_started(detail::StartingChild& child) {
+    std::exception_ptr cancelled;
+    while (!child.started && !child.task.done()) {
+        std::optional<detail::ScopeShield> undisturbed;
+        if (cancelled != nullptr) {
+            undisturbed.emplace();  // a cancelled scope would end each wait, again and again
+        }
+        const Result<void> waited = co_await as_result(detail::GroupWait(child.starter));
+        if (!waited.has_value()) {
+            cancelled = waited.error();
+            if (!child.started) {
                 child.task.cancel();
             }
         }
@@ -221,7 +256,7 @@ void TaskGroup::cancel() {
         cancel_called_ = true;
         return;
     }
-    if ((exiting_ && children_.empty()) || cancel_called_) {
+    if ((exiting_ && !has_children()) || cancel_called_) {
         return;
     }
     cancel_called_ = true;
@@ -247,7 +282,7 @@ void TaskGroup::on_child_done(detail::GroupChild& child) {
     const AnyFuture task = std::move(child.task);
     static_cast<lowlevel::ListHook<TaskGroup>&>(child).unlink();
     --children_size_;
-    if (children_.empty()) {
+    if (!has_children()) {
         empty_.wake_first();
     }
     const std::exception_ptr error = task.cancelled() ? nullptr : task.exception();
@@ -315,7 +350,7 @@ Coroutine<bool> TaskGroup::leave() {
         }
     }
     // A loop, because the parent may be cancelled again and again while it waits.
-    while (!children_.empty()) {
+    while (has_children()) {
         std::optional<detail::ScopeShield> undisturbed;
         if (aborting_) {
             undisturbed.emplace();  // a cancelled scope would end each wait, again and again
@@ -340,8 +375,9 @@ Coroutine<bool> TaskGroup::leave() {
         all_errors.push_back(error);
     }
     if (!all_errors.empty()) {
-        if (parent_.cancelling() > 0) {
-            // A request from outside came as well: it is thrown at the next await.
+        if (static_cast<detail::TaskBase*>(parent_.raw())->requests_of_others() > 0) {
+            // A request from outside came as well: it is thrown at the next await. (A cancelled
+            // scope needs no telling.)
             parent_.uncancel();
             parent_.cancel();
         }

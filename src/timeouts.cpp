@@ -54,8 +54,10 @@ void Timeout::exit(const std::exception_ptr& error) {
     disarm();
     if (state_ == State::expiring) {
         state_ = State::expired;
-        // With no other request to cancel left, the CancelledError was ours.
-        if (task_->uncancel() <= cancelling_ && detail::is_cancelled_error(error)) {
+        // With no other request to cancel left, the CancelledError was ours; a cancelled scope
+        // wins.
+        if (task_->uncancel() <= cancelling_ && !task_->in_cancelled_scope() &&
+            detail::is_cancelled_error(error)) {
             throw TimeoutError();
         }
     } else if (state_ == State::active) {

@@ -7,12 +7,14 @@
 #include <asyncio/asyncio.hpp>
 
 #include "support/async_test.hpp"
+#include "support/no_memory.hpp"
 #include "support/observe.hpp"
 
 #include <gtest/gtest.h>
 
 #include <functional>
 #include <memory>
+#include <new>
 #include <string>
 #include <utility>
 #include <vector>
@@ -841,6 +843,98 @@ ASYNC_TEST(CancelScope, can_be_cancelled_at_any_step_and_leaves_no_trace) {
             }
         }
     }
+}
+
+// ---------------------------------------------------------------------- whose request is it?
+
+ASYNC_TEST(CancelScope, does_not_end_a_task_cancel_that_was_pending_when_it_was_entered) {
+    CancelScope scope;
+    const auto work = [&]() -> Coroutine<> {
+        current_task().cancel();
+        scope.cancel();
+        co_await with(scope, []() -> Coroutine<> { co_await sleep(1); });
+        ADD_FAILURE();
+    };
+    auto task = create_task(work());
+    const auto ended = co_await as_result(task);
+    EXPECT_EQ(error_of(ended).substr(0, 14), "CancelledError");
+    EXPECT_TRUE(task.cancelled());
+    EXPECT_FALSE(scope.cancelled_caught());
+}
+
+ASYNC_TEST(CancelScope, has_a_request_that_uncancel_does_not_take_back) {
+    CancelScope scope;
+    const auto work = [&]() -> Coroutine<> {
+        const auto body = [&]() -> Coroutine<> {
+            scope.cancel();
+            EXPECT_EQ(current_task().uncancel(), 1);
+            const auto slept = co_await as_result(sleep(1));
+            EXPECT_EQ(error_of(slept), "CancelledError()");
+            current_task().cancel("really");
+            EXPECT_EQ(current_task().cancelling(), 2);
+            co_await sleep(1);
+        };
+        co_await with(scope, body);
+        ADD_FAILURE();
+    };
+    auto task = create_task(work());
+    const auto ended = co_await as_result(task);
+    EXPECT_EQ(error_of(ended).substr(0, 14), "CancelledError");
+    EXPECT_TRUE(task.cancelled());
+    EXPECT_FALSE(scope.cancelled_caught());
+}
+
+ASYNC_TEST(CancelScope, that_was_cancelled_wins_over_a_timeout_that_is_entered_in_it) {
+    CancelScope scope;
+    scope.cancel();
+    const auto body = [&]() -> Coroutine<> {
+        co_await timeout(0, []() -> Coroutine<> { co_await sleep(1); });
+    };
+    const auto ended = co_await as_result(with(scope, body));
+    EXPECT_EQ(error_of(ended), "None");
+    EXPECT_TRUE(scope.cancelled_caught());
+    EXPECT_EQ(current_task().cancelling(), 0);
+}
+
+ASYNC_TEST(CancelScope, may_outlive_the_task_that_has_not_left_it) {
+    auto scope = std::make_unique<CancelScope>(CancelScopeOptions{.deadline = TimePoint::max()});
+    {
+        const auto careless = [&]() -> Coroutine<> {
+            scope->enter();
+            co_return;
+        };
+        auto task = create_task(careless());
+        co_await task;
+    }
+    co_await sleep(0);
+    scope->cancel();
+    scope.reset();
+}
+
+ASYNC_TEST(CancelScope, that_gets_no_memory_for_its_deadline_is_not_entered) {
+    constexpr int more_than_there_is_room_for = 1000;
+    const TimePoint deadline = get_running_loop().time() + std::chrono::hours(1);
+    std::vector<std::unique_ptr<CancelScope>> scopes;
+    for (int i = 0; i < more_than_there_is_room_for; ++i) {
+        scopes.push_back(std::make_unique<CancelScope>(CancelScopeOptions{.deadline = deadline}));
+    }
+    scopes[0]->enter();
+    std::size_t entered = 1;
+    {
+        const testing::NoMemory no_memory(256);  // but for the exception
+        try {
+            for (; entered < scopes.size(); ++entered) {
+                scopes[entered]->enter();
+            }
+        } catch (const std::bad_alloc&) {}
+    }
+    EXPECT_LT(entered, scopes.size());
+    while (entered > 0) {
+        --entered;
+        EXPECT_FALSE(scopes[entered]->exit(nullptr));
+    }
+    EXPECT_EQ(current_effective_deadline(), TimePoint::max());
+    co_return;
 }
 
 }  // namespace

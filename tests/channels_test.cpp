@@ -464,6 +464,52 @@ ASYNC_TEST(MemoryChannel, loses_and_doubles_nothing_whoever_is_cancelled_wheneve
     }
 }
 
+ASYNC_TEST(MemoryChannel, keeps_the_order_of_what_several_cancelled_receivers_had_been_given) {
+    auto [send, receive] = memory_channel<int>(0);
+    auto first = create_task(receive.receive());
+    auto second = create_task(receive.receive());
+    co_await testing::settle();
+    send.send_nowait(1);
+    send.send_nowait(2);
+    first.cancel();
+    second.cancel();
+    co_await testing::settle();
+    EXPECT_EQ(receive.receive_nowait(), 1);
+    EXPECT_EQ(receive.receive_nowait(), 2);
+}
+
+ASYNC_TEST(MemoryChannel, has_not_ended_while_an_item_may_come_back) {
+    auto [send, receive] = memory_channel<int>(0);
+    auto first = create_task(receive.receive());
+    co_await testing::settle();
+    send.send_nowait(1);
+    send.close();
+    first.cancel();
+    const auto next = co_await receive.next();
+    EXPECT_EQ(next, 1);
+    const auto end = co_await receive.next();
+    EXPECT_EQ(end, std::nullopt);
+}
+
+TEST(MemoryChannel, keeps_an_item_when_the_loop_is_closed_under_its_receiver) {
+    auto ends = memory_channel<int>(0);
+    {
+        EventLoop loop;
+        loop.set_exception_handler([](EventLoop&, const ExceptionContext&) {});
+        const auto receive = [&]() -> Coroutine<> { co_await ends.receive.next(); };
+        loop.create_task(receive());
+        loop.create_task(receive());
+        loop.call_later(0, [&] {
+            ends.send.send_nowait(1);
+            loop.stop();
+        });
+        loop.run_forever();
+    }
+    EXPECT_EQ(ends.receive.statistics().tasks_waiting_receive, 0U);
+    EXPECT_EQ(ends.receive.statistics().current_buffer_used, 1U);
+    EXPECT_EQ(ends.receive.receive_nowait(), 1);
+}
+
 }  // namespace
 
 }  // namespace asyncio

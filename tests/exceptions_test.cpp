@@ -2,6 +2,7 @@
 //
 // SPDX-License-Identifier: MIT
 #include "support/observe.hpp"
+#include "support/small_stack.hpp"
 
 #include <asyncio/exceptions.hpp>
 
@@ -410,6 +411,24 @@ TEST(Detail, tells_cancellation_and_the_end_of_the_program_without_a_throw) {
     EXPECT_TRUE(detail::leaves_the_loop(std::make_exception_ptr(SystemExit(1))));
     EXPECT_FALSE(detail::leaves_the_loop(std::make_exception_ptr(CancelledError())));
     EXPECT_FALSE(detail::leaves_the_loop(nullptr));
+}
+
+TEST(ExceptionGroup, may_be_nested_as_deep_as_awaits) {
+    testing::run_on_small_stack([] {
+        std::exception_ptr error = type_error();
+        for (int depth = 0; depth < 1'500; ++depth) {
+            error = std::make_exception_ptr(ExceptionGroup("eg", {error}));
+        }
+        EXPECT_FALSE(describe(error).empty());
+        {
+            const ExceptionGroup group("top", {error});
+            EXPECT_TRUE(group.contains<TypeError>());
+            const auto split = group.split<RuntimeError>();
+            EXPECT_FALSE(split.match);
+            EXPECT_TRUE(split.rest);
+        }
+        error = nullptr;
+    });
 }
 
 }  // namespace

@@ -3,17 +3,22 @@
 // SPDX-License-Identifier: MIT
 #include <asyncio/lowlevel/instrument.hpp>
 
+#include <asyncio/locks.hpp>
 #include <asyncio/queues.hpp>
 #include <asyncio/runners.hpp>
 #include <asyncio/tasks.hpp>
 
 #include "support/async_test.hpp"
+#include "support/no_memory.hpp"
 #include "support/observe.hpp"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
+#include <optional>
 #include <string>
+#include <utility>
 
 namespace asyncio {
 
@@ -232,6 +237,85 @@ TEST(Instrument, is_told_to_the_end_when_something_leaves_the_loop) {
                             "after main", "exited main", "after_run"}));
     remove_instrument(loop, recorder);
     static_cast<void>(thrown_by([&] { task.result(); }));
+}
+
+/// Does something in its first hook of a step.
+class Meddler : public Instrument {
+public:
+    explicit Meddler(std::function<void()> meddle) : meddle_(std::move(meddle)) {}
+    void before_task_step(const AnyTask&) override {
+        if (meddle_) {
+            std::exchange(meddle_, nullptr)();
+        }
+    }
+
+private:
+    std::function<void()> meddle_;
+};
+
+ASYNC_TEST(Instrument, may_remove_and_add_others_while_they_are_told) {
+    EventLoop& loop = get_running_loop();
+    for (const bool adds_again : {false, true}) {
+        Trace first_trace;
+        Trace last_trace;
+        Recorder first(first_trace);
+        Recorder last(last_trace);
+        Meddler meddler([&] {
+            remove_instrument(loop, first);
+            remove_instrument(loop, meddler);
+            if (adds_again) {
+                add_instrument(loop, first);
+            }
+        });
+        add_instrument(loop, first);
+        add_instrument(loop, meddler);
+        add_instrument(loop, last);
+        co_await sleep(0);
+        remove_instrument(loop, last);
+        const auto steps = [](const Trace& trace) {
+            return std::count_if(trace.begin(), trace.end(), [](const std::string& line) {
+                return line.starts_with("before ");
+            });
+        };
+        EXPECT_EQ(steps(last_trace), 1);  // as many as of whom nobody was removed
+        EXPECT_EQ(steps(first_trace), 1);
+        if (adds_again) {
+            remove_instrument(loop, first);
+        }
+    }
+}
+
+/// Leaves no memory from a step on, until a task has ended.
+class Famine : public Instrument {
+public:
+    void before_task_step(const AnyTask&) override { no_memory_.emplace(0); }
+    void task_exited(const AnyTask&) override {
+        no_memory_.reset();
+        ++exited;
+    }
+    int exited = 0;
+
+private:
+    std::optional<testing::NoMemory> no_memory_;
+};
+
+ASYNC_TEST(Instrument, needs_no_memory_to_let_the_loop_go_on) {
+    Event event;
+    Event last;
+    const auto wake_other = [&]() -> Coroutine<> {
+        co_await event.wait();
+        last.set();
+    };
+    const auto wait_last = [&]() -> Coroutine<> { co_await last.wait(); };
+    auto waker = create_task(wake_other());
+    auto waits = create_task(wait_last());
+    co_await testing::settle();
+    Famine famine;
+    add_instrument(get_running_loop(), famine);
+    event.set();
+    co_await waits;
+    EXPECT_EQ(famine.exited, 2);
+    remove_instrument(get_running_loop(), famine);
 }
 
 }  // namespace

@@ -145,20 +145,13 @@ ASYNC_TEST(TaskGroupStart, cancels_the_child_when_it_is_cancelled_and_waits_for_
 ASYNC_TEST(TaskGroupStart, in_a_group_that_has_ended_or_shuts_down) {
     Trace trace;
     TaskGroup group;
-    const auto late = [](TaskStatus<>& status) -> Coroutine<> {
-        co_await sleep(1);
+    const auto quick = [](TaskStatus<>& status) -> Coroutine<> {
         status.started();
-        co_await sleep(10);
+        co_return;
     };
-    Task<> outside;
-    co_await with(group, [&]() -> Coroutine<> {
-        outside = create_task(group.start(late));
-        co_await sleep(0);
-    });
-    const auto ended = co_await as_result(outside);
+    co_await with(group, [] {});
+    const auto ended = co_await as_result(group.start(quick));
     EXPECT_TRUE(error_of(ended).ends_with("is finished')")) << error_of(ended);
-    const auto again = co_await as_result(group.start(late));
-    EXPECT_TRUE(error_of(again).ends_with("is finished')")) << error_of(again);
 
     // The group is cancelled while a child is being started that takes no notice of it.
     const auto stubborn = [&trace](TaskStatus<>& status) -> Coroutine<> {
@@ -175,6 +168,84 @@ ASYNC_TEST(TaskGroupStart, in_a_group_that_has_ended_or_shuts_down) {
     });
     EXPECT_EQ(trace, (Trace{"CancelledError()", "CancelledError()"}));
     EXPECT_EQ(current_task().cancelling(), 0);
+}
+
+ASYNC_TEST(TaskGroupStart, asks_a_child_once_that_starts_while_the_group_shuts_down) {
+    Task<> outside;
+    int requests = 0;
+    const auto late = [&](TaskStatus<>& status) -> Coroutine<> {
+        co_await sleep(2);
+        status.started();
+        const auto slept = co_await as_result(sleep(10));
+        EXPECT_EQ(error_of(slept), "CancelledError()");
+        requests = current_task().cancelling();
+    };
+    co_await task_group([&](TaskGroup& group) -> Coroutine<> {
+        outside = create_task(group.start(late));
+        co_await sleep(1);
+        group.cancel();
+    });
+    co_await outside;
+    EXPECT_EQ(requests, 1);
+}
+
+ASYNC_TEST(TaskGroupStart, of_a_child_that_begins_at_once) {
+    get_running_loop().set_task_factory(eager_task_factory);
+    Trace trace;
+    co_await task_group([&](TaskGroup& group) -> Coroutine<> {
+        const auto quick = [&](TaskStatus<int>& status) -> Coroutine<> {
+            status.started(1);
+            co_await sleep(1);
+            trace.push_back("ends");
+        };
+        const int one = co_await group.start<int>(quick);
+        EXPECT_EQ(one, 1);
+        const auto done_at_once = [](TaskStatus<int>& status) -> Coroutine<> {
+            status.started(2);
+            co_return;
+        };
+        const int two = co_await group.start<int>(done_at_once);
+        EXPECT_EQ(two, 2);
+        const auto fails = [](TaskStatus<int>&) -> Coroutine<> {
+            throw RuntimeError("at once");
+            co_return;
+        };
+        const auto failed = co_await as_result(group.start<int>(fails));
+        EXPECT_EQ(error_of(failed), "RuntimeError('at once')");
+        trace.push_back("started");
+    });
+    EXPECT_EQ(trace, (Trace{"started", "ends"}));
+}
+
+// As Trio's nursery does: otherwise the child would look for a group that is gone.
+ASYNC_TEST(TaskGroupStart, makes_the_group_wait_for_a_child_that_is_being_started) {
+    Trace trace;
+    Task<int> outside;
+    co_await task_group([&](TaskGroup& group) -> Coroutine<> {
+        outside = create_task(group.start<int>(serve, 80, std::ref(trace)));
+        co_await sleep(0);
+    });
+    trace.push_back("group has ended");
+    const int port = co_await outside;
+    EXPECT_EQ(port, 80);
+    EXPECT_EQ(trace, (Trace{"listens", "ends", "group has ended"}));
+}
+
+TEST(TaskGroupStart, may_be_under_way_when_the_loop_is_closed) {
+    EventLoop loop;
+    loop.set_exception_handler([](EventLoop&, const ExceptionContext&) {});
+    Task<> outside;
+    const auto never = [](TaskStatus<>&) -> Coroutine<> { co_await sleep(3600); };
+    const auto starts = [&](TaskGroup& group) -> Coroutine<> {
+        outside = create_task(group.start(never));
+        co_await group.start(never);
+    };
+    auto task = loop.create_task(task_group(starts));
+    loop.call_later(0.001, [&] { loop.stop(); });
+    loop.run_forever();
+    EXPECT_TRUE(outside);
+    loop.close();
+    EXPECT_FALSE(task.done());
 }
 
 }  // namespace

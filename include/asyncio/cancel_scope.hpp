@@ -122,9 +122,8 @@ private:
     State state_ = State::created;
     bool fails_ = false;
     bool caught_ = false;
-    bool request_pending_ = false;  // a Task::cancel() that was to be delivered when it was entered
-    int requests_ = 0;              // Task::cancel()s until then
-    detail::TaskBase* task_ = nullptr;
+    int requests_ = 0;  // Task::cancel()s that had been delivered when it was entered
+    detail::TaskBase* task_ = nullptr;  // kept while the scope is active
     TimeUp time_up_{*this};
 };
 

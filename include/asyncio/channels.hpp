@@ -127,8 +127,8 @@ private:
 ///
 ///     while (auto item = co_await receive.next()) { use(*item); }
 ///
-/// Cancellation: takes nothing: an item that the task had been given goes to the next who waits, or
-///         to the front of the buffer.
+/// Cancellation: takes nothing: an item that the task was woken for is left to the next who waits,
+///         or in the buffer.
 /// Errors: EndOfChannel when all is received and all sending ends are closed; ClosedResourceError
 /// if
 ///         this end is.
@@ -183,8 +183,8 @@ struct MemoryChannel {
 ///
 ///     auto [send, receive] = memory_channel<std::string>(10);
 ///
-/// First in, first out, and so are those who wait: an item is given to the one who has waited
-/// longest, nobody overtakes. T can be moved; it need not be copyable. Waiting allocates nothing.
+/// First in, first out, and so are those who wait: whoever has waited longest is the first to be
+/// woken for an item. T can be moved; it need not be copyable. Waiting allocates nothing.
 /// (Trio's open_memory_channel, AnyIO's create_memory_object_stream.)
 template <class T>
 MemoryChannel<T> memory_channel(std::size_t capacity) {

@@ -358,6 +358,8 @@ private:
     [[nodiscard]] Split split_by(Matches matches, const void* predicate) const;
     [[nodiscard]] Split split_if_any(Matches matches, const void* predicate) const;
     [[nodiscard]] Split whole() const;
+    [[nodiscard]] Split derive_both(std::vector<std::exception_ptr> match,
+                                    std::vector<std::exception_ptr> rest) const;
 
     std::string message_;
     std::vector<std::exception_ptr> exceptions_;
@@ -460,7 +462,7 @@ ExceptionGroup::Part ExceptionGroup::subgroup_if(Predicate&& predicate) const {
 
 /// An exception as Python's repr() writes it: `RuntimeError('bad')`; "None" for null.
 /// std::invalid_argument is called ValueError, std::out_of_range KeyError, any other std::exception
-/// that is none of the library's own Exception.
+/// that is none of the library's own Exception. Of groups inside of each other 50 are written out.
 [[nodiscard]] std::string describe(const std::exception_ptr& error);
 
 namespace detail {

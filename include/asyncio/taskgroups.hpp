@@ -32,12 +32,19 @@ using NewGroupChild = std::unique_ptr<GroupChild, DeleteGroupChild>;
 /// The task whose group watches a child with `callback`; null if it is another's.
 [[nodiscard]] TaskBase* group_parent(const lowlevel::Callback& callback) noexcept;
 
-/// A child that is being started: in the frame of TaskGroup::start().
+/// A child that is being started: in the frame of TaskGroup::start(). The group does not end before
+/// it has started, or ended.
 struct StartingChild {
+    explicit StartingChild(TaskGroup& group);
+    StartingChild(const StartingChild&) = delete;
+    StartingChild& operator=(const StartingChild&) = delete;
+    ~StartingChild();
+
     TaskGroup& group;
-    NewGroupChild place;
-    AnyTask task;
+    NewGroupChild place;  // until it has started
+    AnyTask task;         // empty in its first step, if it begins at once
     bool started = false;
+    lowlevel::WaitList starter;
 };
 }  // namespace detail
 
@@ -50,12 +57,15 @@ public:
     TaskStatus& operator=(const TaskStatus&) = delete;
 
     /// The child is ready: start() returns, with `value`, and from now on the child belongs to the
-    /// group. RuntimeError the second time, and if the group has ended.
+    /// group. RuntimeError the second time.
     template <class... Value>
         requires(sizeof...(Value) == (std::is_void_v<T> ? 0 : 1))
     void started(Value&&... value) {
-        join_group();
+        if (ready_.done()) {
+            detail::raise_runtime_error("called 'started' twice on the same task status");
+        }
         ready_.set_result(std::forward<Value>(value)...);
+        join_group();
     }
 
 private:
@@ -66,7 +76,6 @@ private:
 
     detail::StartingChild& child_;  // until it has started
     Future<T> ready_;
-    bool called_ = false;
 };
 
 /// Tasks that belong together: the block ends when all of them have. The first that fails cancels
@@ -131,8 +140,8 @@ public:
     }
 
     /// Runs `fn(args..., status)` as a child, and waits until it calls `status.started(value)`:
-    /// gives the value. Until then the child is the caller's business, afterwards the group's.
-    /// Beyond asyncio: after Trio and AnyIO.
+    /// gives the value. Until then the child is the caller's business, afterwards the group's,
+    /// which does not end before. Beyond asyncio: after Trio and AnyIO.
     ///
     ///     Coroutine<> serve(TaskStatus<int>& status);     // status.started(port) once it listens
     ///     int port = co_await group.start<int>(serve);
@@ -156,6 +165,7 @@ public:
 
 private:
     friend class detail::GroupChild;
+    friend detail::StartingChild;
     template <class T>
     friend class TaskStatus;
     friend detail::TaskBase* detail::group_parent(const lowlevel::Callback& callback) noexcept;
@@ -169,19 +179,24 @@ private:
     static Coroutine<T> start_child(TaskGroup& group, Fn fn, Args... args) {
         group.check_open();
         Future<T> ready = group.loop().template create_future<T>();
-        detail::StartingChild child{group, group.new_child(), {}};
+        detail::StartingChild child(group);
         std::unique_ptr<TaskStatus<T>> status(new TaskStatus<T>(child, ready));
-        child.task = detail::start_task(
-            group.loop(),
-            run_child<T, Fn, Args...>(std::move(status), std::move(fn), std::move(args)...), {});
-        Coroutine<> waiting = wait_until_started(child, ready);
+        Coroutine<> waiting = wait_until_started(child);  // made while nothing can be left behind
+        begin(child, detail::start_task(group.loop(),
+                                        run_child<T, Fn, Args...>(std::move(status), std::move(fn),
+                                                                  std::move(args)...),
+                                        {}));
         co_await std::move(waiting);
         co_return ready.result();
     }
-    static Coroutine<> wait_until_started(detail::StartingChild& child, AnyFuture ready);
-    void join(detail::StartingChild& child);
+    static void begin(detail::StartingChild& child, AnyTask task) noexcept;
+    static Coroutine<> wait_until_started(detail::StartingChild& child);
+    void join(detail::StartingChild& child) noexcept;
 
     void check_open() const;
+    [[nodiscard]] bool has_children() const noexcept {
+        return !children_.empty() || !starting_.empty();
+    }
     [[nodiscard]] EventLoop& loop() const;
     [[nodiscard]] detail::NewGroupChild new_child();
     void add_child(detail::NewGroupChild child, const AnyFuture& task) noexcept;
@@ -200,6 +215,7 @@ private:
     std::exception_ptr body_error_;
     std::exception_ptr base_error_;
     lowlevel::List<detail::GroupChild, TaskGroup> children_;
+    lowlevel::List<detail::GroupChild, TaskGroup> starting_;  // of StartingChild
     lowlevel::List<detail::GroupChild, TaskGroup> failed_;  // that were children, with their errors
     std::size_t children_size_ = 0;
     std::size_t failed_size_ = 0;
@@ -208,9 +224,6 @@ private:
 
 template <class T>
 void TaskStatus<T>::join_group() {
-    if (std::exchange(called_, true)) {
-        detail::raise_runtime_error("called 'started' twice on the same task status");
-    }
     child_.group.join(child_);
 }
 

@@ -44,7 +44,8 @@ protected:
 
     enum class State : std::uint8_t {
         waiting,
-        served,        // its item has been taken, or it has been given one
+        served,        // its item has been taken, or there is one for it in the buffer
+        settled,       // that has been got, or left to others
         closed,        // the end that it waits at, or was to wait at, was closed
         other_closed,  // the last of the other ends was
     };
@@ -95,6 +96,7 @@ protected:
     explicit ChannelBase(std::size_t capacity) noexcept : capacity_(capacity) {}
     virtual ~ChannelBase() = default;
 
+    /// How many items nobody has been served with.
     [[nodiscard]] virtual std::size_t size() const noexcept = 0;
     /// Nobody can receive any more.
     virtual void drop_items() noexcept = 0;
@@ -103,10 +105,17 @@ protected:
 
     [[nodiscard]] WaiterList& waiters(ChannelRole role) noexcept { return waiters_[index(role)]; }
 
+    /// There is an item for the receiver that has waited longest.
+    void serve_first() noexcept;
+    /// A receiver that was served has got an item, or left it to the next.
+    void settle(bool got) noexcept;
+
     std::size_t capacity_;
-    std::size_t served_ = 0;  // receivers that have been given an item and have not run since
+    std::size_t served_ = 0;  // receivers that have been served and have not run since
 
 private:
+    void end_if_drained() noexcept;
+    static void tell_of_end(WaiterList& waiters) noexcept;
     [[nodiscard]] static std::size_t index(ChannelRole role) noexcept {
         return role == ChannelRole::sender ? 0 : 1;
     }
@@ -129,7 +138,8 @@ template <class T>
 class ReceiveAwaiterBase;
 
 /// A channel: senders wait only while the buffer is full, receivers while it is empty and nobody
-/// waits to send.
+/// waits to send. A receiver that is served finds its item, the oldest there is, in the buffer when
+/// it runs: should it be cancelled until then, the item need not come back.
 template <class T>
 class Channel final : public ChannelBase {
 public:
@@ -137,71 +147,59 @@ public:
 
     enum class Attempt : std::uint8_t { done, would_block, broken };
 
-    /// Gives `item` to the first who waits for one, or puts it into the buffer. It is moved from
-    /// only if that is done.
+    /// Puts `item` into the buffer, also for the first who waits for one. It is moved from only if
+    /// that is done.
     Attempt send(Slot<T>& item) {
         if (!is_open(ChannelRole::receiver)) {
             return Attempt::broken;
         }
-        WaiterList& receivers = waiters(ChannelRole::receiver);
-        if (receivers.empty() && items_.size() >= capacity_) {
+        const bool awaited = !waiters(ChannelRole::receiver).empty();
+        if (!awaited && size() >= capacity_) {
             return Attempt::would_block;
         }
-        // Room also for those who have been given theirs: should they be cancelled, it comes back.
-        items_.reserve(items_.size() + served_ + 1);
-        give(std::move(item));
+        items_.reserve(items_.size() + 1);
+        items_.push_slot(std::move(item));
+        if (awaited) {
+            serve_first();
+        }
         return Attempt::done;
     }
 
-    /// The oldest item. An empty one tells `why`.
+    /// The oldest item. An empty one tells `why`; it is not the end while one may be left over.
     std::optional<Slot<T>> receive(Attempt& why) noexcept {
         WaiterList& senders = waiters(ChannelRole::sender);
         std::optional<Slot<T>> item;
-        if (items_.size() > 0) {
-            item.emplace(items_.pop_slot());
-            if (!senders.empty() && items_.size() < capacity_) {
-                items_.push_slot(take_from_first(senders));
-            }
-        } else if (!senders.empty()) {
+        if (size() == 0 && senders.empty()) {
+            const bool more = is_open(ChannelRole::sender) || served_ > 0;
+            why = more ? Attempt::would_block : Attempt::broken;
+        } else if (items_.size() == 0) {
             item.emplace(take_from_first(senders));
         } else {
-            why = is_open(ChannelRole::sender) ? Attempt::would_block : Attempt::broken;
+            item.emplace(items_.pop_slot());
+            if (!senders.empty() && items_.size() < capacity_ + served_) {
+                items_.push_slot(take_from_first(senders));
+            }
         }
         return item;
     }
 
-    /// What a receiver was given and does not take: the next one gets it.
-    void give_back(Slot<T>&& item) noexcept {
-        if (!is_open(ChannelRole::receiver)) {
-            return;
-        }
-        WaiterList& receivers = waiters(ChannelRole::receiver);
-        if (receivers.empty()) {
-            items_.push_slot_front(std::move(item));
-        } else {
-            give_to_first(receivers, std::move(item));
-        }
+    /// What a receiver has been served with.
+    Slot<T> receive_served() noexcept {
+        Slot<T> item = items_.pop_slot();
+        settle(true);
+        return item;
     }
 
 private:
     friend SendAwaiter<T>;
     friend ReceiveAwaiterBase<T>;
 
-    [[nodiscard]] std::size_t size() const noexcept override { return items_.size(); }
+    [[nodiscard]] std::size_t size() const noexcept override { return items_.size() - served_; }
     void drop_items() noexcept override {
         Ring<T> dropped;
         dropped.swap(items_);
     }
 
-    void give(Slot<T>&& item) noexcept {
-        WaiterList& receivers = waiters(ChannelRole::receiver);
-        if (receivers.empty()) {
-            items_.push_slot(std::move(item));
-        } else {
-            give_to_first(receivers, std::move(item));
-        }
-    }
-    void give_to_first(WaiterList& receivers, Slot<T>&& item) noexcept;
     Slot<T> take_from_first(WaiterList& senders) noexcept;
 
     Ring<T> items_;
@@ -350,24 +348,25 @@ public:
     [[nodiscard]] const char* reason() const noexcept override { return "channel receive"; }
 
 protected:
-    ~ReceiveAwaiterBase() = default;
+    ~ReceiveAwaiterBase() {
+        if (this->state_ == State::served) {
+            this->channel_->settle(false);  // the loop was closed under it
+        }
+    }
 
     /// Null if there is an item. `ended` is set at the end of the channel, which then is no error.
     std::exception_ptr outcome(bool& ended) {
-        if (this->task_ != nullptr) {
-            if (this->state_ == State::served) {
-                --this->channel_->served_;
+        std::exception_ptr error = this->task_ != nullptr ? this->task_->take_interrupt() : nullptr;
+        if (this->state_ == State::served) {
+            this->state_ = State::settled;
+            if (error == nullptr) {
+                item_.emplace(this->channel_->receive_served());
+            } else {
+                this->channel_->settle(false);
             }
-            if (std::exception_ptr error = this->task_->take_interrupt()) {
-                if (item_.has_value()) {
-                    this->channel_->give_back(std::move(*item_));
-                }
-                return error;
-            }
-            if (this->state_ == State::other_closed) {
-                // Somebody who was cancelled may have given an item back since.
-                item_ = this->channel_->receive(attempt_);
-            }
+        }
+        if (error != nullptr) {
+            return error;
         }
         if (this->state_ == State::closed) {
             return make_closed_channel();
@@ -433,14 +432,6 @@ public:
             [this, ended] { return ended ? std::nullopt : std::optional<T>(this->take()); });
     }
 };
-
-template <class T>
-void Channel<T>::give_to_first(WaiterList& receivers, Slot<T>&& item) noexcept {
-    auto& receiver = static_cast<ReceiveAwaiterBase<T>&>(receivers.pop_front());
-    receiver.item_.emplace(std::move(item));
-    ++served_;
-    receiver.wake(ReceiveAwaiterBase<T>::State::served);
-}
 
 template <class T>
 Slot<T> Channel<T>::take_from_first(WaiterList& senders) noexcept {

@@ -99,12 +99,6 @@ public:
         std::construct_at(slots_ + after(size_), std::move(slot));
         ++size_;
     }
-    void push_slot_front(Slot<T>&& slot) noexcept {
-        const std::size_t before = after(room_ - 1);
-        std::construct_at(slots_ + before, std::move(slot));
-        first_ = before;
-        ++size_;
-    }
     Slot<T> pop_slot() noexcept {
         Slot<T> slot = std::move(slots_[first_]);
         drop_first();

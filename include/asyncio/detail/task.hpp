@@ -35,7 +35,8 @@ public:
 
     /// How many requests to cancel it there were, less uncancel()s.
     [[nodiscard]] int cancelling() const { return task().cancelling(); }
-    /// Takes one request back: the code that asked for it has dealt with it. What is left.
+    /// Takes one request back: the code that asked for it has dealt with it. What is left. (The
+    /// request of a cancelled scope stays until that is left.)
     int uncancel() const { return task().uncancel(); }
     void set_name(std::string name) const { task().set_name(std::move(name)); }
 
