@@ -361,6 +361,22 @@ TEST(ConcurrentFuture, is_used_by_many_threads_at_once) {
     EXPECT_EQ(sum + cancelled, 400);
 }
 
+TEST(ConcurrentFuture, is_cancelled_if_cancel_says_so) {
+    const LoopThread thread;
+    auto nothing = []() -> Coroutine<> { co_return; };
+    int cancelled = 0;
+    for (int i = 0; i < 3000; ++i) {
+        auto future = run_coroutine_threadsafe(nothing(), thread.loop());
+        for (int turn = 0; turn < i % 64 && !future.done(); ++turn) {
+            std::this_thread::yield();
+        }
+        const bool said = future.cancel();
+        ASSERT_EQ(said, future.cancelled()) << i;
+        cancelled += said ? 1 : 0;
+    }
+    EXPECT_GT(cancelled, 0);
+}
+
 // -------------------------------------------------------------------------------- wrap_future
 
 TEST(WrapFuture, is_awaited_in_another_loop) {
