@@ -174,14 +174,6 @@ void EventLoop::note_source(detail::HandleNode& node) noexcept {
     } catch (const std::bad_alloc&) {}  // it is reported without its place
 }
 
-// A handle may outlive its loop, and another one lie at the same address.
-void EventLoop::forget_source(EventLoop* loop, const detail::HandleNode& node) noexcept {
-    if (exists(loop) && loop->debug_state_ != nullptr) {
-        const std::lock_guard lock(loop->debug_state_->mutex);
-        loop->debug_state_->made_at.erase(&node);
-    }
-}
-
 std::vector<std::source_location> EventLoop::source_of(const detail::HandleNode& node) const {
     if (!node.noted()) {
         return {};

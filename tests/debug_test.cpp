@@ -11,12 +11,15 @@
 #include <asyncio/taskgroups.hpp>
 #include <asyncio/tasks.hpp>
 
+#include <atomic>
 #include <cstdlib>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace asyncio {
@@ -182,6 +185,50 @@ Coroutine<> blocks_at_times() {
     loop.set_debug(false);
     loop.call_soon(BlocksFor(), 3);
     co_await sleep(5);
+}
+
+TEST(DebugMode, can_be_switched_while_other_threads_call) {
+    EventLoop loop;
+    int called = 0;
+    std::atomic<bool> all_made{false};
+    std::thread other([&] {
+        for (int i = 0; i < 300; ++i) {
+            loop.call_soon_threadsafe([&called] { ++called; });
+        }
+        all_made = true;
+    });
+    auto switch_it = [&]() -> Coroutine<> {
+        for (bool enabled = false; !all_made; enabled = !enabled) {
+            loop.set_debug(enabled);
+            co_await sleep(0);
+        }
+        co_await sleep(0);
+    };
+    loop.run_until_complete(switch_it());
+    other.join();
+    EXPECT_EQ(called, 300);
+}
+
+TEST(DebugMode, lets_another_thread_drop_a_handle_while_the_loop_goes) {
+    for (int round = 0; round < 100; ++round) {
+        auto loop = std::make_unique<EventLoop>();
+        loop->set_debug(true);
+        Handle handle;
+        auto make = [&]() -> Coroutine<> {
+            co_await sleep(0);
+            handle = loop->call_soon_threadsafe([] {});
+            co_await sleep(0);
+        };
+        loop->run_until_complete(make());
+        std::atomic<bool> go{false};
+        std::thread other([&go, mine = std::exchange(handle, Handle())]() mutable {
+            while (!go) {}
+            mine = Handle();
+        });
+        go = true;
+        loop.reset();
+        other.join();
+    }
 }
 
 TEST(DebugMode, forgets_a_handle_that_outlives_its_loop_and_those_of_another_thread) {
