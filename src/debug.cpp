@@ -210,11 +210,15 @@ void EventLoop::run_watched(Callback& callback) {
     } const running{debug_state_->running};
     debug_state_->running = handle.node_;
 
+    const std::uint64_t number = ++debug_state_->watched;
     const TimePoint begin = proactor_->now();
     callback.run();
     const Duration took = proactor_->now() - begin;
     if (took < slow_callback_duration_) {
         return;
+    }
+    if (!task && !handle && debug_state_->watched != number) {
+        return;  // it has run a step of a task, which has been watched
     }
     std::string text = "Executing ";
     if (task) {

@@ -7,7 +7,9 @@
 
 #include <asyncio/graph.hpp>
 #include <asyncio/log.hpp>
+#include <asyncio/queues.hpp>
 #include <asyncio/runners.hpp>
+#include <asyncio/streams.hpp>
 #include <asyncio/taskgroups.hpp>
 #include <asyncio/tasks.hpp>
 
@@ -21,6 +23,9 @@
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include <sys/socket.h>
+#include <unistd.h>
 
 namespace asyncio {
 
@@ -106,6 +111,54 @@ TEST(SlowCallback, is_a_task_that_ends_at_once) {
         << texts.at(0);
     EXPECT_TRUE(texts.at(0).ends_with(", in asyncio::debug_test::blocks_and_ends()\n  to its end"))
         << texts.at(0);
+}
+
+Coroutine<> blocks_after_get(Queue<int>& queue) {
+    const int seconds = co_await queue.get();
+    advance(seconds);
+}
+Coroutine<> blocks_after_next(AsCompleted<> completed) {
+    co_await completed.next();
+    advance(3);
+}
+Coroutine<> blocks_after_read(StreamReader& reader) {
+    co_await reader.readline();
+    advance(4);
+}
+Coroutine<> makes_a_task_that_reads() {
+    int fds[2] = {};
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    auto [reader, writer] = co_await open_connection(Socket(fds[0]));
+    const Socket other(fds[1]);
+    auto task = create_task(blocks_after_read(reader), {.name = "reader"});
+    co_await sleep(1);
+    EXPECT_EQ(::write(other.fileno(), "line\n", 5), 5);
+    co_await task;
+    writer.close();
+}
+Coroutine<> makes_tasks_that_look_again() {
+    Queue<int> queue;
+    auto getter = create_task(blocks_after_get(queue), {.name = "getter"});
+    auto nexter = create_task(blocks_after_next(as_completed(sleep(2))), {.name = "nexter"});
+    co_await sleep(1);
+    queue.put_nowait(2);
+    co_await getter;
+    co_await nexter;
+}
+
+TEST(SlowCallback, is_a_step_of_a_task_that_waited_at_a_queue_or_for_the_first_of_several) {
+    const Trace texts = logged_by(&makes_tasks_that_look_again);
+
+    ASSERT_EQ(texts.size(), 2U);
+    EXPECT_TRUE(texts[0].starts_with("Executing <Task finished name='getter'")) << texts[0];
+    EXPECT_TRUE(texts[1].starts_with("Executing <Task finished name='nexter'")) << texts[1];
+}
+
+TEST(SlowCallback, is_a_step_of_a_task_that_waited_for_its_connection) {
+    const Trace texts = logged_by(&makes_a_task_that_reads);
+
+    ASSERT_EQ(texts.size(), 1U);
+    EXPECT_TRUE(texts[0].starts_with("Executing <Task finished name='reader'")) << texts[0];
 }
 
 struct Blocks {
