@@ -120,16 +120,14 @@ bool CompletionsWaiter::waits_on() const noexcept {
 }
 
 TaskBase* CompletionsWaiter::woken_task(const Callback& callback) noexcept {
-    return callback.function() == &run_woken
-               ? static_cast<const CompletionsWaiter&>(callback).task_
-               : nullptr;
+    return callback.function() == &run_woken ? static_cast<const CompletionsWaiter&>(callback).task_
+                                             : nullptr;
 }
 
 TaskBase* CompletionsWaiter::task_to_run(const Callback& callback) noexcept {
     TaskBase* const task = woken_task(callback);
-    return task != nullptr && !static_cast<const CompletionsWaiter&>(callback).waits_on()
-               ? task
-               : nullptr;
+    return task != nullptr && !static_cast<const CompletionsWaiter&>(callback).waits_on() ? task
+                                                                                          : nullptr;
 }
 
 // What it was woken for is the next one's.

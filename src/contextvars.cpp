@@ -66,7 +66,7 @@ namespace {
 alignas(ContextSlot) constinit thread_local std::byte own_slot[sizeof(ContextSlot)]{};
 
 struct ThreadContext {
-    ThreadContext() : slot(*::new (own_slot) ContextSlot) {}
+    ThreadContext() : slot(*::new(own_slot) ContextSlot) {}
     ThreadContext(const ThreadContext&) = delete;
     ThreadContext& operator=(const ThreadContext&) = delete;
     ~ThreadContext() {

@@ -488,9 +488,7 @@ struct AsksAtItsEnd {
         }
     }
 
-    static Coroutine<> ask(std::shared_ptr<AsyncGenerator<int>> asked) {
-        co_await asked->next();
-    }
+    static Coroutine<> ask(std::shared_ptr<AsyncGenerator<int>> asked) { co_await asked->next(); }
 };
 
 AsyncGenerator<int> with_guest(std::shared_ptr<std::optional<AsksAtItsEnd>>) {
@@ -506,8 +504,7 @@ ASYNC_TEST(AsyncGenerator, cannot_be_asked_while_its_frame_is_destroyed) {
 
     co_await generator->aclose();
 
-    EXPECT_EQ(trace,
-              Trace{"RuntimeError('anext(): asynchronous generator is already running')"});
+    EXPECT_EQ(trace, Trace{"RuntimeError('anext(): asynchronous generator is already running')"});
 }
 
 ASYNC_TEST(AsyncGenerator, what_it_was_asked_is_awaited_once) {

@@ -76,7 +76,8 @@ public:
     }
     void forget_interrupt() noexcept { interrupted_ = false; }
 
-    /// Runs its step in a callback of the library, in whose place it is: one that had to look first.
+    /// Runs its step in a callback of the library, in whose place it is: one that had to look
+    /// first.
     void run_in_place() {
         if (thread_state.debugging) [[unlikely]] {
             loop().run_watched(*this);
