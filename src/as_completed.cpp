@@ -104,15 +104,30 @@ bool CompletionsWaiter::abort(TaskBase& task, CancelMessage message) noexcept {
 
 void CompletionsWaiter::run_woken(Callback& callback) {
     auto& self = static_cast<CompletionsWaiter&>(callback);
-    // A request to cancel that uncancel() has taken back since is none.
-    const bool cancelled = self.cancelled_late_ && self.task_->cancelling() > 0;
-    if (!cancelled && !self.completions_->has_some()) {
+    if (self.waits_on()) {
         self.woken_ = false;
         self.cancelled_late_ = false;
         self.completions_->waiting_.push_back(self);
         return;
     }
-    static_cast<Callback&>(*self.task_).run();
+    self.task_->run_in_place();
+}
+
+bool CompletionsWaiter::waits_on() const noexcept {
+    // A request to cancel that uncancel() has taken back since is none.
+    const bool cancelled = cancelled_late_ && task_->cancelling() > 0;
+    return !cancelled && !completions_->has_some();
+}
+
+TaskBase* CompletionsWaiter::woken_task(const Callback& callback) noexcept {
+    return callback.function() == &run_woken ? static_cast<const CompletionsWaiter&>(callback).task_
+                                             : nullptr;
+}
+
+TaskBase* CompletionsWaiter::task_to_run(const Callback& callback) noexcept {
+    TaskBase* const task = woken_task(callback);
+    return task != nullptr && !static_cast<const CompletionsWaiter&>(callback).waits_on() ? task
+                                                                                          : nullptr;
 }
 
 // What it was woken for is the next one's.

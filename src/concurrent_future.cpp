@@ -8,6 +8,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace asyncio::detail {
@@ -19,6 +20,15 @@ struct ConcurrentState::Shared {
     bool cancelled = false;
     std::exception_ptr error;
     std::vector<UniqueFunction<void()>> callbacks;
+
+    /// It is done; who has the mutex calls, without it, what is given back.
+    std::vector<UniqueFunction<void()>> end(bool with_cancellation, std::exception_ptr with_error) {
+        loop = nullptr;
+        cancelled = with_cancellation;
+        error = std::move(with_error);
+        changed.notify_all();
+        return std::exchange(callbacks, {});
+    }
 };
 
 ConcurrentState::ConcurrentState(EventLoop& loop) : shared_(std::make_unique<Shared>()) {
@@ -97,11 +107,7 @@ void ConcurrentState::complete(bool cancelled, std::exception_ptr error) noexcep
         if (shared_->loop == nullptr) {
             return;
         }
-        shared_->loop = nullptr;
-        shared_->cancelled = cancelled;
-        shared_->error = std::move(error);
-        callbacks.swap(shared_->callbacks);
-        shared_->changed.notify_all();
+        callbacks = shared_->end(cancelled, std::move(error));
     }
     run_callbacks(std::move(callbacks));
 }
@@ -119,6 +125,7 @@ void ConcurrentState::lose() noexcept {
 }
 
 bool ConcurrentState::cancel(const std::shared_ptr<ConcurrentState>& self) {
+    std::vector<UniqueFunction<void()>> callbacks;
     {
         const std::lock_guard lock(self->shared_->mutex);
         EventLoop* const loop = self->shared_->loop;
@@ -134,8 +141,9 @@ bool ConcurrentState::cancel(const std::shared_ptr<ConcurrentState>& self) {
                 }
             });
         } catch (const RuntimeError&) {}  // it is closing
+        callbacks = self->shared_->end(true, nullptr);
     }
-    self->complete(true, nullptr);
+    self->run_callbacks(std::move(callbacks));
     return true;
 }
 

@@ -13,13 +13,46 @@ namespace asyncio::detail {
 
 /// Its children are left to be filled in.
 ContextNode* ContextNode::allocate(unsigned level, std::uint64_t bitmap) {
+    if (!context_values_exist.load(std::memory_order_relaxed)) {
+        context_values_exist.store(true, std::memory_order_relaxed);
+    }
     const auto count = static_cast<std::size_t>(std::popcount(bitmap));
     void* const block = allocate_block(sizeof(ContextNode) + count * sizeof(void*));
     return ::new (block) ContextNode(level, bitmap);
 }
 
+namespace {
+
+/// Nodes of this thread that are being destroyed. A value may have a context, in which a value has
+/// another one, and so on: beyond a few of them in each other they are destroyed one by one.
+struct Dying {
+    unsigned depth = 0;
+    ContextNode* waiting = nullptr;
+};
+constinit thread_local Dying dying;
+constexpr unsigned deepest = 50;
+
+}  // namespace
+
 void ContextNode::destroy() noexcept {
-    const std::size_t count = size();
+    // Of the bitmap no more is needed than how many children there are.
+    references_.store(static_cast<std::uint32_t>(size()), std::memory_order_relaxed);
+    if (dying.depth == deepest) {
+        bitmap_ = reinterpret_cast<std::uintptr_t>(std::exchange(dying.waiting, this));
+        return;
+    }
+    ++dying.depth;
+    destroy_now();
+    while (dying.depth == 1 && dying.waiting != nullptr) {
+        ContextNode* const node = dying.waiting;
+        dying.waiting = reinterpret_cast<ContextNode*>(static_cast<std::uintptr_t>(node->bitmap_));
+        node->destroy_now();
+    }
+    --dying.depth;
+}
+
+void ContextNode::destroy_now() noexcept {
+    const std::size_t count = references_.load(std::memory_order_relaxed);
     for (std::size_t index = 0; index < count; ++index) {
         if (level_ == 0) {
             static_cast<ContextBox*>(children()[index])->release();

@@ -6,7 +6,9 @@
 #include <asyncio/detail/blocks.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <mutex>
+#include <new>
 #include <vector>
 
 namespace asyncio {
@@ -59,20 +61,27 @@ void ContextSlot::drop() noexcept {
 
 namespace {
 
-/// What the code of a thread runs in that is no task's.
+/// What the code of a thread runs in that is no task's. It is there to the thread's very end: what
+/// is destroyed after its values may set a variable still, which is not destroyed then.
+alignas(ContextSlot) constinit thread_local std::byte own_slot[sizeof(ContextSlot)]{};
+
 struct ThreadContext {
-    ThreadContext() = default;
+    ThreadContext() : slot(*::new(own_slot) ContextSlot) {}
     ThreadContext(const ThreadContext&) = delete;
     ThreadContext& operator=(const ThreadContext&) = delete;
-    ~ThreadContext() { context_state.outside = nullptr; }
-    ContextSlot slot;
+    ~ThreadContext() {
+        context_state.outside = nullptr;
+        slot.~ContextSlot();
+        ::new (own_slot) ContextSlot;
+    }
+    ContextSlot& slot;
 };
 
 }  // namespace
 
 ContextSlot& thread_context() {
-    static thread_local ThreadContext own;
-    return own.slot;
+    static thread_local const ThreadContext own;
+    return *std::launder(static_cast<ContextSlot*>(static_cast<void*>(own_slot)));
 }
 
 // ------------------------------------------------------------------------------ ContextScope
@@ -211,8 +220,8 @@ void AnyToken::reset(const AnyContextVar& variable) {
     if (detail::current_context().peek_cell() != &cell) {
         throw std::invalid_argument(self() + " was created in a different Context");
     }
-    cell.map.assign(variable.serial_, old_.copy());
-    used_ = true;
+    const detail::ContextBoxRef dropped = cell.map.assign(variable.serial_, old_.copy());
+    used_ = true;  // before the value goes, whose destructor may reset it, too
 }
 
 void AnyToken::try_reset() noexcept {

@@ -174,14 +174,6 @@ void EventLoop::note_source(detail::HandleNode& node) noexcept {
     } catch (const std::bad_alloc&) {}  // it is reported without its place
 }
 
-// A handle may outlive its loop, and another one lie at the same address.
-void EventLoop::forget_source(EventLoop* loop, const detail::HandleNode& node) noexcept {
-    if (exists(loop) && loop->debug_state_ != nullptr) {
-        const std::lock_guard lock(loop->debug_state_->mutex);
-        loop->debug_state_->made_at.erase(&node);
-    }
-}
-
 std::vector<std::source_location> EventLoop::source_of(const detail::HandleNode& node) const {
     if (!node.noted()) {
         return {};
@@ -218,11 +210,15 @@ void EventLoop::run_watched(Callback& callback) {
     } const running{debug_state_->running};
     debug_state_->running = handle.node_;
 
+    const std::uint64_t number = ++debug_state_->watched;
     const TimePoint begin = proactor_->now();
     callback.run();
     const Duration took = proactor_->now() - begin;
     if (took < slow_callback_duration_) {
         return;
+    }
+    if (!task && !handle && debug_state_->watched != number) {
+        return;  // it has run a step of a task, which has been watched
     }
     std::string text = "Executing ";
     if (task) {

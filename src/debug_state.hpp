@@ -5,6 +5,7 @@
 
 #include <asyncio/detail/handle.hpp>
 
+#include <cstdint>
 #include <mutex>
 #include <source_location>
 #include <unordered_map>
@@ -16,6 +17,7 @@ struct DebugState {
     std::mutex mutex;  // handles are made and dropped by other threads as well
     std::unordered_map<const HandleNode*, std::vector<std::source_location>> made_at;
     const HandleNode* running = nullptr;  // for the loop's thread
+    std::uint64_t watched = 0;            // callbacks, and steps in them
 };
 
 }  // namespace asyncio::detail

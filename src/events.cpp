@@ -162,6 +162,19 @@ bool EventLoop::exists(const EventLoop* loop) noexcept {
     return std::find(loops().alive.begin(), loops().alive.end(), loop) != loops().alive.end();
 }
 
+// A handle may outlive its loop, and another one lie at the same address. Another thread may drop
+// it while the loop is destroyed: that has to wait.
+void EventLoop::forget_source(EventLoop* loop, const detail::HandleNode& node) noexcept {
+    Loops& all = loops();
+    const std::lock_guard lock(all.mutex);
+    if (std::find(all.alive.begin(), all.alive.end(), loop) == all.alive.end() ||
+        loop->debug_state_ == nullptr) {
+        return;
+    }
+    const std::lock_guard lock_state(loop->debug_state_->mutex);
+    loop->debug_state_->made_at.erase(&node);
+}
+
 // --------------------------------------------------------------------------------- running
 
 // Nothing runs: what was posted from this thread, or another, comes before what is scheduled now.

@@ -23,6 +23,7 @@ GeneratorExit::~GeneratorExit() = default;
 KeyboardInterrupt::~KeyboardInterrupt() = default;
 SystemExit::~SystemExit() = default;
 RuntimeError::~RuntimeError() = default;
+RecursionError::~RecursionError() = default;
 LookupError::~LookupError() = default;
 TypeError::~TypeError() = default;
 InvalidStateError::~InvalidStateError() = default;
@@ -333,6 +334,8 @@ static std::string describe_at(const std::exception_ptr& error, int depth) {
         return describe_os_family(e);
     } catch (const BrokenBarrierError& e) {
         return describe_text("BrokenBarrierError", e);
+    } catch (const RecursionError& e) {
+        return describe_text("RecursionError", e);
     } catch (const RuntimeError& e) {
         return describe_text("RuntimeError", e);
     } catch (const InvalidStateError& e) {

@@ -42,6 +42,7 @@ void GeneratorBase::forget_loop() noexcept {
 }
 
 void GeneratorBase::end() noexcept {
+    state_ = State::running;  // for the destructors in the frame: it cannot be asked by them
     promise().destroy();
 }
 

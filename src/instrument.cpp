@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: MIT
 #include <asyncio/lowlevel/instrument.hpp>
 
+#include <asyncio/detail/as_completed.hpp>
 #include <asyncio/detail/queue_base.hpp>
 #include <asyncio/futures.hpp>
 
@@ -20,6 +21,24 @@ namespace detail {
 using lowlevel::Callback;
 using lowlevel::CallbackList;
 using lowlevel::Instrument;
+
+namespace {
+
+// Who waits at a queue, or for as_completed(), is woken to look again: by a callback that then runs
+// the task in its place, or goes back to wait.
+
+/// The task that `callback` was scheduled for, if it is such a one; otherwise null.
+TaskBase* woken_task(const Callback& callback) noexcept {
+    TaskBase* const task = QueueWaiter::woken_task(callback);
+    return task != nullptr ? task : CompletionsWaiter::woken_task(callback);
+}
+/// The same if it does not have to go back.
+TaskBase* task_to_run(const Callback& callback) noexcept {
+    TaskBase* const task = QueueWaiter::task_to_run(callback);
+    return task != nullptr ? task : CompletionsWaiter::task_to_run(callback);
+}
+
+}  // namespace
 
 /// The instruments of a loop, and what they have been told.
 ///
@@ -105,7 +124,7 @@ public:
             const bool is_new = TaskBase::is_new(*at);
             if (TaskBase* const task = is_new || TaskBase::is_step(*at)
                                            ? static_cast<TaskBase*>(&*at)
-                                           : QueueWaiter::woken_task(*at)) {
+                                           : woken_task(*at)) {
                 try {
                     found.emplace_back(AnyTask(static_cast<FutureBase&>(*task)), is_new);
                 } catch (const std::bad_alloc&) {
@@ -145,7 +164,7 @@ public:
     void run(Callback& callback) {
         TaskBase* const task = TaskBase::is_new(callback) || TaskBase::is_step(callback)
                                    ? static_cast<TaskBase*>(&callback)
-                                   : QueueWaiter::task_to_run(callback);
+                                   : task_to_run(callback);
         run(callback, task);
     }
 

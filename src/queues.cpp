@@ -87,7 +87,7 @@ void QueueWaiter::run_woken(Callback& callback) {
         self.line().join(self);
         return;
     }
-    static_cast<Callback&>(*self.task_).run();
+    self.task_->run_in_place();
 }
 
 bool QueueWaiter::waits_on() const noexcept {

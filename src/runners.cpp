@@ -177,12 +177,13 @@ EventLoop& Runner::get_loop() {
         throw RuntimeError("Runner is closed");
     }
     if (loop_ == nullptr) {
-        loop_ =
+        std::unique_ptr<EventLoop> loop =
             options_.loop_factory != nullptr ? options_.loop_factory() : new_event_loop(proactor_);
         if (options_.debug.has_value()) {
-            loop_->set_debug(*options_.debug);
+            loop->set_debug(*options_.debug);
         }
         context_ = copy_context();
+        loop_ = std::move(loop);  // last: where there is a loop there is a context
     }
     return *loop_;
 }

@@ -147,7 +147,7 @@ bool Stream::satisfies(ReadWaiter& reader) noexcept {
 
 void Stream::run_task(ReadWaiter& reader) {
     reader.state_ = ReadWaiter::State::woken;
-    static_cast<lowlevel::Callback&>(*reader.task_).run();
+    reader.task_->run_in_place();
 }
 
 // More than was asked for, so that what is received is less than what could have been: that tells

@@ -50,7 +50,7 @@ ContextSlot& current_context() {
     return *context_state.outside;
 }
 
-void capture_context(ContextSlot& slot, const Context* given) noexcept {
+void capture_any_context(ContextSlot& slot, const Context* given) noexcept {
     if (given != nullptr) {
         slot.share(given->cell());
     } else {

@@ -8,20 +8,47 @@
 
 namespace asyncio {
 
+namespace {
+
+/// How many tasks of this thread are in their first step, one started by the other. Each needs some
+/// stack, which has room for that many as a rule; it is as many calls as Python allows, too.
+constinit thread_local int eager_depth = 0;
+constexpr int most_eager = 1000;
+
+class EagerDepth {
+public:
+    EagerDepth() noexcept { ++eager_depth; }
+    EagerDepth(const EagerDepth&) = delete;
+    EagerDepth& operator=(const EagerDepth&) = delete;
+    ~EagerDepth() { --eager_depth; }
+};
+
+void check_eager(const TaskOptions& options) {
+    if (eager_depth >= most_eager) {
+        throw RecursionError("maximum recursion depth exceeded");
+    }
+    if (options.context != nullptr) {
+        options.context->run([] {});  // throws if it is entered already
+    }
+}
+
+}  // namespace
+
 AnyTask make_task(EventLoop& loop, AnyCoroutine& coroutine, TaskOptions options) {
     loop.check_usable();
     if (coroutine.root_ == nullptr) {
         detail::raise_awaited_again();
     }
     const bool eager = options.eager_start.value_or(false) && detail::thread_state.loop == &loop;
-    if (eager && options.context != nullptr) {
-        options.context->run([] {});  // throws if it is entered already
+    if (eager) {
+        check_eager(options);
     }
     coroutine.task_ = coroutine.make_(loop, coroutine.root_, options.name, options.context);
     if (loop.get_debug()) {
         coroutine.task_.raw()->note_source(coroutine.site_);
     }
     if (eager) {
+        const EagerDepth deeper;
         static_cast<detail::TaskBase*>(coroutine.task_.raw())->start_eagerly();
     }
     return coroutine.task_;

@@ -201,6 +201,37 @@ TEST(RunCoroutineThreadsafe, cancels_the_task) {
     EXPECT_TRUE(future.cancel()) << "it is";
 }
 
+ASYNC_TEST(RunCoroutineThreadsafe, cancelled_before_the_task_is_made_cancels_it_at_its_first_wait) {
+    Trace trace;
+    auto wait = [](Trace& seen) -> Coroutine<> {
+        seen.push_back("began");
+        const Result<void> slept = co_await as_result(sleep(10));
+        seen.push_back(describe(slept.error()));
+    };
+    const auto future = run_coroutine_threadsafe(wait(trace), get_running_loop());
+
+    EXPECT_TRUE(future.cancel());
+    co_await settle();
+
+    EXPECT_EQ(trace, (Trace{"began", "CancelledError()"}));
+}
+
+ASYNC_TEST(RunCoroutineThreadsafe, that_is_cancelled_does_not_hide_what_the_task_throws_then) {
+    const Reports reports;
+    auto fail_in_cleanup = []() -> Coroutine<> {
+        const Result<void> slept = co_await as_result(sleep(10));
+        throw RuntimeError("in cleanup after " + describe(slept.error()));
+    };
+    const auto future = run_coroutine_threadsafe(fail_in_cleanup(), get_running_loop());
+    co_await settle();
+
+    EXPECT_TRUE(future.cancel());
+    co_await settle();
+
+    EXPECT_EQ(reports.messages, Trace{"Task exception was never retrieved"});
+    EXPECT_EQ(reports.errors, Trace{"RuntimeError('in cleanup after CancelledError()')"});
+}
+
 TEST(RunCoroutineThreadsafe, is_cancelled_when_the_task_is) {
     LoopThread thread;
     Waiting waiting;
@@ -359,6 +390,22 @@ TEST(ConcurrentFuture, is_used_by_many_threads_at_once) {
         each.join();
     }
     EXPECT_EQ(sum + cancelled, 400);
+}
+
+TEST(ConcurrentFuture, is_cancelled_if_cancel_says_so) {
+    const LoopThread thread;
+    auto nothing = []() -> Coroutine<> { co_return; };
+    int cancelled = 0;
+    for (int i = 0; i < 3000; ++i) {
+        auto future = run_coroutine_threadsafe(nothing(), thread.loop());
+        for (int turn = 0; turn < i % 64 && !future.done(); ++turn) {
+            std::this_thread::yield();
+        }
+        const bool said = future.cancel();
+        ASSERT_EQ(said, future.cancelled()) << i;
+        cancelled += said ? 1 : 0;
+    }
+    EXPECT_GT(cancelled, 0);
 }
 
 // -------------------------------------------------------------------------------- wrap_future

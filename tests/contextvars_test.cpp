@@ -3,6 +3,7 @@
 // What tasks and callbacks do with contexts: context_inheritance_test.cpp.
 // SPDX-License-Identifier: MIT
 #include "support/observe.hpp"
+#include "support/small_stack.hpp"
 
 #include <asyncio/contextvars.hpp>
 #include <asyncio/detail/context_map.hpp>
@@ -10,12 +11,15 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstdlib>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <random>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace asyncio {
@@ -351,7 +355,84 @@ TEST(Context, lets_values_go_with_the_last_context_that_has_them) {
     EXPECT_EQ(trace, (Trace{"second", "first"}));
 }
 
+/// A context whose value has a context, whose value has one, and so on.
+struct Nested {
+    std::optional<Context> inner;
+};
+
+TEST(Context, may_be_in_values_as_deep_as_one_likes) {
+    testing::run_on_small_stack([] {
+        const ContextVar<Nested> variable("v");
+        Context outermost;
+        for (int i = 0; i < 20'000; ++i) {
+            const Context next;
+            next.run([&] { variable.set(Nested{outermost}); });
+            outermost = next;
+        }
+        EXPECT_EQ(outermost.size(), 1U);
+    });
+}
+
+TEST(Token, is_used_when_the_value_that_it_takes_back_is_destroyed) {
+    struct AtItsEnd {
+        std::function<void()> call;
+        ~AtItsEnd() { call(); }
+    };
+    Trace trace;
+    const ContextVar<std::shared_ptr<AtItsEnd>> variable("v");
+    auto value = std::make_shared<AtItsEnd>();
+    AtItsEnd& at_its_end = *value;
+    auto token = variable.set(std::exchange(value, nullptr));
+    at_its_end.call = [&] { trace.push_back(thrown_by([&] { variable.reset(token); })); };
+
+    variable.reset(token);
+
+    EXPECT_EQ(trace, Trace{"RuntimeError(\"<Token var=<ContextVar name='v'>> has already been used "
+                           "once\")"});
+}
+
 // ------------------------------------------------------------------------------------ threads
+
+/// Sets a variable when the program ends, after the main thread's context has been destroyed.
+struct SetsLate {
+    ~SetsLate() {
+        static_variable.set(2);
+        if (static_variable.get() != 2) {
+            std::_Exit(1);
+        }
+    }
+};
+
+TEST(ContextThreadsDeathTest, may_set_variables_to_their_very_end) {
+    EXPECT_EXIT(
+        {
+            static const SetsLate late;
+            static_variable.set(1);
+            std::exit(0);
+        },
+        ::testing::ExitedWithCode(0), "");
+}
+
+TEST(ContextThreads, cannot_enter_one_context_at_once_and_leave_it_as_it_was) {
+    const Context context;
+    std::atomic<int> inside{0};
+    std::atomic<bool> wrong{false};
+    const auto enter = [&] {
+        for (int i = 0; i < 20'000; ++i) {
+            try {
+                context.run([&] {
+                    wrong = wrong || inside.fetch_add(1) != 0;
+                    inside.fetch_sub(1);
+                });
+            } catch (const RuntimeError&) {}  // the other one was in it
+        }
+    };
+    std::thread other(enter);
+    enter();
+    other.join();
+    EXPECT_FALSE(wrong);
+    EXPECT_EQ(thrown_by([&] { context.run([] {}); }), "nothing");
+}
 
 TEST(ContextThreads, have_a_context_each) {
     const ContextVar<int> variable("c");

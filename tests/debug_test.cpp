@@ -7,17 +7,25 @@
 
 #include <asyncio/graph.hpp>
 #include <asyncio/log.hpp>
+#include <asyncio/queues.hpp>
 #include <asyncio/runners.hpp>
+#include <asyncio/streams.hpp>
 #include <asyncio/taskgroups.hpp>
 #include <asyncio/tasks.hpp>
 
+#include <atomic>
 #include <cstdlib>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
+
+#include <sys/socket.h>
+#include <unistd.h>
 
 namespace asyncio {
 
@@ -105,6 +113,54 @@ TEST(SlowCallback, is_a_task_that_ends_at_once) {
         << texts.at(0);
 }
 
+Coroutine<> blocks_after_get(Queue<int>& queue) {
+    const int seconds = co_await queue.get();
+    advance(seconds);
+}
+Coroutine<> blocks_after_next(AsCompleted<> completed) {
+    co_await completed.next();
+    advance(3);
+}
+Coroutine<> blocks_after_read(StreamReader& reader) {
+    co_await reader.readline();
+    advance(4);
+}
+Coroutine<> makes_a_task_that_reads() {
+    int fds[2] = {};
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    auto [reader, writer] = co_await open_connection(Socket(fds[0]));
+    const Socket other(fds[1]);
+    auto task = create_task(blocks_after_read(reader), {.name = "reader"});
+    co_await sleep(1);
+    EXPECT_EQ(::write(other.fileno(), "line\n", 5), 5);
+    co_await task;
+    writer.close();
+}
+Coroutine<> makes_tasks_that_look_again() {
+    Queue<int> queue;
+    auto getter = create_task(blocks_after_get(queue), {.name = "getter"});
+    auto nexter = create_task(blocks_after_next(as_completed(sleep(2))), {.name = "nexter"});
+    co_await sleep(1);
+    queue.put_nowait(2);
+    co_await getter;
+    co_await nexter;
+}
+
+TEST(SlowCallback, is_a_step_of_a_task_that_waited_at_a_queue_or_for_the_first_of_several) {
+    const Trace texts = logged_by(&makes_tasks_that_look_again);
+
+    ASSERT_EQ(texts.size(), 2U);
+    EXPECT_TRUE(texts[0].starts_with("Executing <Task finished name='getter'")) << texts[0];
+    EXPECT_TRUE(texts[1].starts_with("Executing <Task finished name='nexter'")) << texts[1];
+}
+
+TEST(SlowCallback, is_a_step_of_a_task_that_waited_for_its_connection) {
+    const Trace texts = logged_by(&makes_a_task_that_reads);
+
+    ASSERT_EQ(texts.size(), 1U);
+    EXPECT_TRUE(texts[0].starts_with("Executing <Task finished name='reader'")) << texts[0];
+}
+
 struct Blocks {
     void operator()() const { advance(0.2); }
 };
@@ -182,6 +238,50 @@ Coroutine<> blocks_at_times() {
     loop.set_debug(false);
     loop.call_soon(BlocksFor(), 3);
     co_await sleep(5);
+}
+
+TEST(DebugMode, can_be_switched_while_other_threads_call) {
+    EventLoop loop;
+    int called = 0;
+    std::atomic<bool> all_made{false};
+    std::thread other([&] {
+        for (int i = 0; i < 300; ++i) {
+            loop.call_soon_threadsafe([&called] { ++called; });
+        }
+        all_made = true;
+    });
+    auto switch_it = [&]() -> Coroutine<> {
+        for (bool enabled = false; !all_made; enabled = !enabled) {
+            loop.set_debug(enabled);
+            co_await sleep(0);
+        }
+        co_await sleep(0);
+    };
+    loop.run_until_complete(switch_it());
+    other.join();
+    EXPECT_EQ(called, 300);
+}
+
+TEST(DebugMode, lets_another_thread_drop_a_handle_while_the_loop_goes) {
+    for (int round = 0; round < 100; ++round) {
+        auto loop = std::make_unique<EventLoop>();
+        loop->set_debug(true);
+        Handle handle;
+        auto make = [&]() -> Coroutine<> {
+            co_await sleep(0);
+            handle = loop->call_soon_threadsafe([] {});
+            co_await sleep(0);
+        };
+        loop->run_until_complete(make());
+        std::atomic<bool> go{false};
+        std::thread other([&go, mine = std::exchange(handle, Handle())]() mutable {
+            while (!go) {}
+            mine = Handle();
+        });
+        go = true;
+        loop.reset();
+        other.join();
+    }
 }
 
 TEST(DebugMode, forgets_a_handle_that_outlives_its_loop_and_those_of_another_thread) {

@@ -212,6 +212,31 @@ ASYNC_TEST(EagerTask, frees_what_its_coroutine_held_when_it_ends) {
     co_return;
 }
 
+/// Each starts another one, until that is refused; who is refused says how deep it was.
+Coroutine<int> nest(int depth) {
+    const Result<Task<int>> inner =
+        Result<Task<int>>::of([depth] { return create_task(nest(depth + 1), eager); });
+    if (inner.error() != nullptr) {
+        EXPECT_EQ(describe(inner.error()), "RecursionError('maximum recursion depth exceeded')");
+        co_return depth;
+    }
+    const Task<int> task = inner.value();
+    const int reached = co_await task;
+    co_return reached;
+}
+
+ASYNC_TEST(EagerTask, starts_in_another_so_deep_and_no_deeper) {
+    const testing::Logged logged;
+
+    const auto task = create_task(nest(1), eager);
+    EXPECT_TRUE(task.done());
+    const int reached = co_await task;
+    EXPECT_EQ(reached, 1000);
+
+    const auto again = create_task(nest(1), eager);
+    EXPECT_EQ(again.result(), 1000) << "and is counted anew";
+}
+
 TEST(EagerTaskOfAnIdleLoop, starts_when_that_runs) {
     const testing::VirtualClockScope clock;
     EventLoop loop;

@@ -473,6 +473,40 @@ ASYNC_TEST(AsyncGenerator, cannot_be_asked_while_it_runs) {
     EXPECT_EQ(item, 1);
 }
 
+/// Asks a generator for an item as it is destroyed.
+struct AsksAtItsEnd {
+    std::shared_ptr<AsyncGenerator<int>> generator;
+    Trace* trace = nullptr;
+
+    AsksAtItsEnd(std::shared_ptr<AsyncGenerator<int>> asked, Trace& told)
+        : generator(std::move(asked)), trace(&told) {}
+    AsksAtItsEnd(AsksAtItsEnd&&) = default;
+    ~AsksAtItsEnd() {
+        if (generator != nullptr) {
+            const auto task = create_task(ask(std::move(generator)), {.eager_start = true});
+            trace->push_back(task.done() ? describe(task.exception()) : "waits");
+        }
+    }
+
+    static Coroutine<> ask(std::shared_ptr<AsyncGenerator<int>> asked) { co_await asked->next(); }
+};
+
+AsyncGenerator<int> with_guest(std::shared_ptr<std::optional<AsksAtItsEnd>>) {
+    co_yield 1;
+}
+
+ASYNC_TEST(AsyncGenerator, cannot_be_asked_while_its_frame_is_destroyed) {
+    Trace trace;
+    auto guest = std::make_shared<std::optional<AsksAtItsEnd>>();
+    auto& place = *guest;
+    auto generator = std::make_shared<AsyncGenerator<int>>(with_guest(std::move(guest)));
+    place.emplace(generator, trace);
+
+    co_await generator->aclose();
+
+    EXPECT_EQ(trace, Trace{"RuntimeError('anext(): asynchronous generator is already running')"});
+}
+
 ASYNC_TEST(AsyncGenerator, what_it_was_asked_is_awaited_once) {
     auto generator = count(3);
     auto asked = generator.next();

@@ -166,6 +166,26 @@ TEST(Instrument, that_comes_when_the_loop_is_stopped_does_not_keep_it_running) {
     EXPECT_EQ(turns, 1);
 }
 
+ASYNC_TEST(Instrument, is_told_of_tasks_that_wait_for_the_first_of_several) {
+    Trace trace;
+    Recorder recorder(trace);
+    EventLoop& loop = get_running_loop();
+    auto future = loop.create_future<>();
+    auto next = [](AsCompleted<> completed) -> Coroutine<> { co_await completed.next(); };
+    auto waiter = create_task(next(as_completed(future)), {.name = "waiter"});
+    co_await sleep(0);
+    add_instrument(loop, recorder);
+    co_await sleep(0);
+    trace.clear();
+    future.set_result();
+    co_await waiter;
+    remove_instrument(loop, recorder);
+    EXPECT_EQ(std::count(trace.begin(), trace.end(), "scheduled waiter"), 1);
+    EXPECT_EQ(std::count(trace.begin(), trace.end(), "before waiter"), 1);
+    EXPECT_EQ(std::count(trace.begin(), trace.end(), "after waiter"), 1);
+    EXPECT_EQ(std::count(trace.begin(), trace.end(), "exited waiter"), 1);
+}
+
 ASYNC_TEST(Instrument, is_told_of_tasks_that_wait_at_a_queue_and_of_eager_ones) {
     Trace trace;
     Recorder recorder(trace);

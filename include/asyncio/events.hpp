@@ -456,13 +456,13 @@ private:
     std::uint32_t callbacks_per_poll_ = 1;
     std::uint64_t callbacks_before_poll_ = 0;
     std::shared_ptr<const TaskFactory> task_factory_;  // shared with a call under way
-    bool running_ = false;
+    std::atomic<bool> running_{false};
     bool stopping_ = false;
     bool leaving_ = false;  // the turns of run_forever(), to stop or to go on in another mode
     bool instrumented_ = false;
     bool closed_ = false;
-    bool closing_ = false;  // in close(): what is scheduled now is dropped at its end
-    bool debug_ = false;
+    bool closing_ = false;                // in close(): what is scheduled now is dropped at its end
+    std::atomic<bool> debug_{false};      // when it is set, debug_state_ is there
     bool special_tasks_ = false;          // a factory makes them, or their places are noted
     std::atomic<bool> unchecked_{false};  // it runs, and not in debug mode
     const std::uint64_t serial_;

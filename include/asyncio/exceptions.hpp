@@ -77,6 +77,13 @@ public:
     ~RuntimeError() override;
 };
 
+/// Too many tasks were started eagerly in one another.
+class RecursionError : public RuntimeError {
+public:
+    using RuntimeError::RuntimeError;
+    ~RecursionError() override;
+};
+
 /// Python's LookupError: a ContextVar that is not set.
 class LookupError : public std::out_of_range {
 public:

@@ -95,6 +95,9 @@ public:
 
     bool abort(TaskBase& task, CancelMessage message) noexcept override;
     [[nodiscard]] const char* reason() const noexcept override { return "as_completed"; }
+    /// As a QueueWaiter's.
+    [[nodiscard]] static TaskBase* woken_task(const Callback& callback) noexcept;
+    [[nodiscard]] static TaskBase* task_to_run(const Callback& callback) noexcept;
 
 protected:
     ~CompletionsWaiter() {
@@ -114,6 +117,7 @@ private:
     friend Completions;
 
     static void run_woken(Callback& callback);
+    [[nodiscard]] bool waits_on() const noexcept;
     void suspend();
     void pass_on() noexcept;
 

@@ -136,9 +136,19 @@ public:
         const std::shared_ptr<ConcurrentStateOf<T>> state = std::move(state_);
         try {
             const Task<T> task = loop_->create_task(std::move(coroutine_));
+            if (state->cancelled()) {
+                // Whoever did it had no task to tell: it begins, as Python's does, and is cancelled
+                // then.
+                loop_->call_soon([task] { task.cancel(); });
+                return;
+            }
             auto link = std::make_unique<ConcurrentLink>(state, task);
             task.add_done_callback([state, link = std::move(link)](const Task<T>& done) {
-                done.cancelled() ? state->finish_cancelled() : state->take_result(done);
+                if (done.cancelled()) {
+                    state->finish_cancelled();
+                } else if (!state->cancelled()) {  // an exception is the loop's to report, then
+                    state->take_result(done);
+                }
             });
         } catch (...) {
             state->finish(std::current_exception());

@@ -74,6 +74,10 @@ private:
     ContextBox* box_ = nullptr;
 };
 
+/// Has any variable been given a value, in any thread? As long as none has, no context has anything
+/// that would have to be copied.
+inline constinit std::atomic<bool> context_values_exist{false};
+
 /// A node of a radix trie: six bits of a variable's serial number at each level, so that programs
 /// with less than 64 variables have one node for each context that differs. Only the children that
 /// are there have room, behind the node. Nodes are shared by contexts, also between threads.
@@ -142,6 +146,7 @@ private:
     void retain_child(void* child) const noexcept;
     void collect(std::uint64_t prefix, std::vector<std::uint64_t>& serials) const;
     void destroy() noexcept;
+    void destroy_now() noexcept;
 
     std::atomic<std::uint32_t> references_{1};
     std::uint32_t level_;  // 0: the children are boxes

@@ -137,8 +137,14 @@ extern constinit thread_local ContextState context_state;
 
 [[nodiscard]] ContextNode* current_root() noexcept;
 [[nodiscard]] ContextSlot& current_context();
-/// `given`, or else a copy of the current context.
-void capture_context(ContextSlot& slot, const Context* given) noexcept;
+[[gnu::noinline]] void capture_any_context(ContextSlot& slot, const Context* given) noexcept;
+/// `given`, or else a copy of the current context. Of every task and callback that is made: two
+/// tests in a program without variables.
+inline void capture_context(ContextSlot& slot, const Context* given) noexcept {
+    if (given != nullptr || context_values_exist.load(std::memory_order_relaxed)) [[unlikely]] {
+        capture_any_context(slot, given);
+    }
+}
 /// Is it the context of the task whose step is under way?
 [[nodiscard]] bool running_task_is_in(const ContextCell& cell) noexcept;
 
@@ -162,8 +168,9 @@ public:
     ContextScope& operator=(const ContextScope&) = delete;
     ~ContextScope() {
         context_state.entered = outer_;
-        if (ContextCell* const cell = slot_.peek_cell()) {  // which may be new
-            cell->entered.store(again_, std::memory_order_relaxed);
+        // The cell may be new. Where somebody was in it before, that is who will unmark it.
+        if (ContextCell* const cell = slot_.peek_cell(); cell != nullptr && !again_) {
+            cell->entered.store(false, std::memory_order_relaxed);
         }
     }
 

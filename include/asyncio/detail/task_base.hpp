@@ -76,6 +76,16 @@ public:
     }
     void forget_interrupt() noexcept { interrupted_ = false; }
 
+    /// Runs its step in a callback of the library, in whose place it is: one that had to look
+    /// first.
+    void run_in_place() {
+        if (thread_state.debugging) [[unlikely]] {
+            loop().run_watched(*this);
+        } else {
+            run();
+        }
+    }
+
     // A sleeping task's callback is its timer's. When that is due the task takes one more turn of
     // the ready list, as the future that CPython's sleep() waits for would.
     void expect_timer() noexcept { set_function(&run_timer); }
