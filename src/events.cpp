@@ -22,8 +22,9 @@ constinit thread_local ThreadState thread_state{};
 // ------------------------------------------------------------------------------- HandleNode
 
 HandleNode::HandleNode(EventLoop& loop, bool shared, const Context* context) noexcept
-    : Callback(&run_node), loop_(&loop), shared_(shared) {
+    : Callback(&run_node), loop_(&loop), shared_(shared), context_() {
     capture_context(context_, context);
+    has_context_ = !context_.empty();
 }
 
 void HandleNode::release() noexcept {
@@ -53,7 +54,8 @@ void HandleNode::forget_and_dispose() noexcept {
 }
 
 void HandleNode::drop_function() noexcept {
-    if (std::exchange(has_function_, false)) {
+    if (has_function_) {
+        has_function_ = false;
         destroy_function();
     }
 }
@@ -87,7 +89,7 @@ void HandleNode::run_node(Callback& callback) {
         } running{node};
         node.running_ = true;
         try {
-            const ContextScope scope(node.context_);
+            const ContextScope scope(node.context());
             node.invoke();
         } catch (...) {
             const std::exception_ptr error = std::current_exception();

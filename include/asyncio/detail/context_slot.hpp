@@ -62,6 +62,7 @@ public:
         }
     }
 
+    [[nodiscard]] bool empty() const noexcept { return bits_ == 0; }
     [[nodiscard]] ContextNode* root() const noexcept {
         if (ContextCell* const cell = peek_cell()) {
             return cell->map.root();

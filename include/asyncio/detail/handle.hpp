@@ -53,7 +53,10 @@ public:
 
     [[nodiscard]] EventLoop& loop() const noexcept { return *loop_; }
     /// What the function is called in.
-    [[nodiscard]] ContextSlot& context() noexcept { return context_; }
+    [[nodiscard]] ContextSlot& context() noexcept {
+        has_context_ = true;
+        return context_;
+    }
     [[nodiscard]] bool running() const noexcept { return running_; }
 
     /// The loop has noted where it was made, until it goes.
@@ -63,7 +66,11 @@ public:
 protected:
     /// In `context`, or in a copy of the current one.
     HandleNode(EventLoop& loop, bool shared, const Context* context) noexcept;
-    virtual ~HandleNode() = default;
+    virtual ~HandleNode() {
+        if (has_context_) {
+            context_.~ContextSlot();
+        }
+    }
 
     virtual void invoke() = 0;
     virtual void destroy_function() noexcept = 0;
@@ -75,13 +82,17 @@ private:
     [[gnu::noinline]] void forget_and_dispose() noexcept;
 
     EventLoop* loop_;
-    ContextSlot context_;
     std::atomic<std::uint32_t> references_{2};  // the loop's and the first handle's
     std::atomic<bool> cancelled_{false};
-    bool shared_;  // with other threads: counted atomically, allocated from the heap
-    bool running_ = false;
-    bool has_function_ = true;
-    bool noted_ = false;
+    const bool shared_;  // with other threads: counted atomically, allocated from the heap
+    bool running_ : 1 = false;
+    bool has_function_ : 1 = true;
+    bool noted_ : 1 = false;
+    bool has_context_ : 1;  // there may be something in the slot
+    // The last, so that cancelling touches no more memory than what is before.
+    union {
+        ContextSlot context_;
+    };
 };
 
 /// One that is called when its time has come.
