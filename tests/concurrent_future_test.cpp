@@ -162,9 +162,10 @@ TEST(RunCoroutineThreadsafe, passes_on_what_the_task_factory_throws) {
     });
 
     const auto future = run_coroutine_threadsafe(add(1, 2), loop);
+    EXPECT_EQ(reported.get_future().get(), "RuntimeError('no task')");
+    thread.end();  // as above
 
     EXPECT_EQ(thrown_by([&] { return future.result(); }), "RuntimeError('no task')");
-    EXPECT_EQ(reported.get_future().get(), "RuntimeError('no task')");
 }
 
 TEST(RunCoroutineThreadsafe, times_out_and_goes_on) {
@@ -411,16 +412,17 @@ TEST(ConcurrentFuture, is_cancelled_if_cancel_says_so) {
 // -------------------------------------------------------------------------------- wrap_future
 
 TEST(WrapFuture, is_awaited_in_another_loop) {
-    const LoopThread thread;
-    auto body = [](EventLoop& other) -> Coroutine<int> {
-        auto future = wrap_future(run_coroutine_threadsafe(add(3, 4), other));
+    LoopThread thread;
+    auto body = [](LoopThread& other) -> Coroutine<int> {
+        auto future = wrap_future(run_coroutine_threadsafe(add(3, 4), other.loop()));
         const int sum = co_await future;
-        auto failing = wrap_future(run_coroutine_threadsafe(fail(), other));
+        auto failing = wrap_future(run_coroutine_threadsafe(fail(), other.loop()));
         const Result<void> failed = co_await as_result(failing);
+        other.end();  // as above
         EXPECT_EQ(describe(failed.error()), "RuntimeError('bad')");
         co_return sum;
     };
-    EXPECT_EQ(run(body(thread.loop())), 7);
+    EXPECT_EQ(run(body(thread)), 7);
 }
 
 TEST(WrapFuture, that_is_cancelled_cancels_the_other_and_the_other_way_round) {
