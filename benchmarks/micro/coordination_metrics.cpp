@@ -26,10 +26,6 @@ using namespace asyncio;
 using namespace bench;
 using namespace std::chrono_literals;
 
-double per(std::uint64_t nanoseconds, double operations) {
-    return static_cast<double>(nanoseconds) / operations;
-}
-
 // ---- locks
 
 Coroutine<> lock_often(Lock& lock, int times) {
@@ -161,11 +157,6 @@ Coroutine<> measure_sleepers() {
     co_await settle(tasks.back());
     report("cancel_sleeping_ns", per(cpu_ns() - start, coordination::sleepers));
     require(std::ranges::all_of(tasks, &Task<>::cancelled), "cancel_sleeping_ns");
-}
-
-template <Coroutine<> (*measure)()>
-void run_group() {
-    run(measure());
 }
 
 constexpr Group groups[] = {

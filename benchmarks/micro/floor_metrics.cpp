@@ -29,10 +29,6 @@ namespace {
 using namespace asyncio;
 using namespace bench;
 
-double per(std::uint64_t nanoseconds, double operations) {
-    return static_cast<double>(nanoseconds) / operations;
-}
-
 // ---- tasks
 
 Coroutine<> measure_switch(const workload::Switch& load) {
@@ -343,11 +339,6 @@ Coroutine<> measure_sleepers() {
     require(woken == count, "number of sleepers woken");
     report("sleepers_total_ns", per(end - start, count));
     report("bytes_per_sleeper", per(grown, count));
-}
-
-template <Coroutine<> (*measure)()>
-void run_group() {
-    run(measure());
 }
 
 constexpr Group groups[] = {

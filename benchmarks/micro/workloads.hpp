@@ -1,4 +1,4 @@
-// workloads.hpp - the coroutines that both `metrics` and `micro` measure.
+// workloads.hpp - the coroutines that `metrics`, `coordination` and `micro` measure.
 //
 // Each is what the coroutine of the same name in limits/floor.cpp does, written with the library.
 //
@@ -9,6 +9,7 @@
 #include <asyncio/futures.hpp>
 #include <asyncio/locks.hpp>
 #include <asyncio/queues.hpp>
+#include <asyncio/runners.hpp>
 #include <asyncio/tasks.hpp>
 
 #include <cstdint>
@@ -114,6 +115,16 @@ inline Coroutine<> settle(Task<> task) {
     while (!task.done()) {
         co_await asyncio::sleep(0);
     }
+}
+
+inline double per(std::uint64_t nanoseconds, double operations) {
+    return static_cast<double>(nanoseconds) / operations;
+}
+
+/// A Group's function of a coroutine.
+template <Coroutine<> (*measure)()>
+void run_group() {
+    asyncio::run(measure());
 }
 
 }  // namespace bench
