@@ -100,6 +100,10 @@ void VirtualClock::outside_work(bool begins) noexcept {
     inner_->outside_work(begins);
 }
 
+bool VirtualClock::performs(lowlevel::Opcode on_file) const noexcept {
+    return inner_->performs(on_file);
+}
+
 std::string_view VirtualClock::name() const noexcept {
     return "virtual_clock";
 }

@@ -39,7 +39,27 @@ enum class Opcode : std::uint8_t {
     set_option,   ///< fd, argument: level, argument2: name, data, size (0: an int)
     socket_name,  ///< fd, address: own address
     peer_name,    ///< fd, address: the peer's
+    // On files: started on the loop where Proactor::performs() them, otherwise carried out by
+    // perform_on_file() in a thread, with the same results. `data` is a FileRequest, whose fields
+    // are named here. Paths are relative to the working directory.
+    open_file,       ///< path, flags, mode; result: the descriptor, CLOEXEC, in blocking mode
+    close_file,      ///< fd, which no proactor has seen in another operation than these
+    read_at,         ///< fd, buffer, size (the Operation's), offset; result: bytes, 0 at the end
+    write_at,        ///< fd, buffer, size (the Operation's), offset; result: bytes, perhaps fewer
+    sync,            ///< fd; argument: 1 if only what is needed to read the data again (fdatasync)
+    status,          ///< path, or fd if that is null; flags (AT_SYMLINK_NOFOLLOW), status
+    truncate,        ///< fd, offset: the new length
+    rename,          ///< path, target: the new path; flags (RENAME_NOREPLACE and its kin)
+    unlink,          ///< path, flags (AT_REMOVEDIR: an empty directory)
+    make_directory,  ///< path, mode
+    make_symlink,    ///< path, target: what it is to point to
+    make_link,       ///< path, target: the new name
 };
+
+/// Is it one of those on files?
+[[nodiscard]] constexpr bool is_on_file(Opcode opcode) noexcept {
+    return opcode >= Opcode::open_file;
+}
 
 /// Storage for a socket address of any family, as the kernel wants it.
 struct SocketAddress {
@@ -51,6 +71,23 @@ struct SocketAddress {
 struct Buffer {
     void* data;
     std::size_t size;
+};
+
+/// What the kernel says of a file: laid out as struct statx.
+struct FileStatus {
+    alignas(8) unsigned char storage[256] = {};
+};
+
+/// The arguments of an operation on a file for which an Operation has no room: connections need
+/// none of them. It, and what it points to, belong to the proactor as long as the Operation does.
+struct FileRequest {
+    const char* path = nullptr;
+    const char* target = nullptr;
+    void* buffer = nullptr;
+    std::int64_t offset = -1;  ///< -1: where the descriptor stands, which moves on
+    FileStatus* status = nullptr;
+    int flags = 0;
+    std::uint32_t mode = 0;
 };
 
 /// A Callback that carries one request to the proactor and, later, its result.

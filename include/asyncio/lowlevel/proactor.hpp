@@ -52,6 +52,13 @@ public:
     /// Every random decision of the library, so that a seed can replay it.
     [[nodiscard]] virtual std::uint64_t random() noexcept = 0;
 
+    /// Can an operation on a file of that kind be started here? Otherwise it is carried out in a
+    /// thread, by perform_on_file().
+    [[nodiscard]] virtual bool performs(Opcode on_file) const noexcept {
+        static_cast<void>(on_file);
+        return false;
+    }
+
     /// Work handed to other threads is under way until it has been given back; a clock that jumps
     /// must not while it is. Called in pairs on the loop's thread.
     virtual void outside_work(bool begins) noexcept { static_cast<void>(begins); }
@@ -73,6 +80,10 @@ protected:
 private:
     Attempt attempt_;
 };
+
+/// Carries out an operation on a file in this thread, which may have to wait for a disk; its
+/// result, or -errno. From any thread; leaves the Operation as it is.
+std::int64_t perform_on_file(Operation& operation) noexcept;
 
 /// A proactor of the kind that is named ("epoll"), or of the best kind this system has ("").
 /// ASYNCIO_PROACTOR in the environment decides where `name` is empty.

@@ -47,6 +47,7 @@ public:
     [[nodiscard]] int descriptor() const noexcept override;
     [[nodiscard]] std::uint64_t random() noexcept override;
     void outside_work(bool begins) noexcept override;
+    [[nodiscard]] bool performs(lowlevel::Opcode on_file) const noexcept override;
     [[nodiscard]] std::string_view name() const noexcept override;
 
 private:
