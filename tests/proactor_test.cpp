@@ -42,6 +42,7 @@ using namespace support;
 using asyncio::lowlevel::Buffer;
 using asyncio::lowlevel::make_proactor;
 using asyncio::lowlevel::make_system_proactor;
+using asyncio::lowlevel::Message;
 using asyncio::testing::VirtualClock;
 
 namespace {
@@ -489,6 +490,122 @@ TEST_P(ProactorContract, receives_every_datagram) {
 
     EXPECT_TRUE(until([&] { return receiver.runs == 4; }));
     EXPECT_EQ(all, "one||three|four|");
+}
+
+// The sender's address and whether there was more come with each message.
+TEST_P(ProactorContract, receives_messages_with_what_belongs_to_them) {
+    Fd ours = bound_socket(SOCK_DGRAM);
+    Fd theirs = bound_socket(SOCK_DGRAM);
+    SocketAddress destination = name_of(ours);
+    SocketAddress source;
+    char text[4];
+    Buffer part{text, sizeof text};
+    Message in;
+    in.buffers = &part;
+    in.buffer_count = 1;
+    std::string all;
+    Probe& receiver = make(Opcode::recv_message, ours);
+    receiver.data = &in;
+    receiver.argument = MSG_TRUNC;  // the whole length is the result
+    const auto prepare = [&] {
+        in.address = source.storage;
+        in.address_size = sizeof source.storage;
+        in.flags = 0;
+    };
+    receiver.then = [&] {
+        all += std::to_string(receiver.result) + ((in.flags & MSG_TRUNC) != 0 ? "+" : "|");
+        EXPECT_EQ(in.address_size, destination.size);
+        EXPECT_EQ(port_of(source), port_of(name_of(theirs)));
+        prepare();
+        begin(receiver);
+    };
+    prepare();
+    wait_with(receiver);
+
+    for (const char* sent : {"one", "", "seventeen", "four"}) {
+        Buffer out_part{const_cast<char*>(sent), std::strlen(sent)};
+        Message out;
+        out.address = destination.storage;
+        out.address_size = destination.size;
+        out.buffers = &out_part;
+        out.buffer_count = 1;
+        Probe& sender = make(Opcode::send_message, theirs);
+        sender.data = &out;
+        EXPECT_TRUE(finished(begin(sender)));
+        EXPECT_EQ(sender.result, static_cast<std::int64_t>(out_part.size));
+    }
+
+    EXPECT_TRUE(until([&] { return all == "3|0|9+4|"; })) << all;
+    receiver.then = nullptr;
+}
+
+TEST_P(ProactorContract, passes_descriptors_with_messages_which_are_closed_in_new_programs) {
+    Pair pair = unix_pair();
+    Pipe pipe = make_pipe();
+    const int passed = pipe.write_end;
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof passed)] = {};
+    Buffer part{const_cast<char*>("x"), 1};
+    Message out;
+    out.buffers = &part;
+    out.buffer_count = 1;
+    out.control = control;
+    out.control_size = sizeof control;
+    auto* header = reinterpret_cast<cmsghdr*>(control);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof passed);
+    std::memcpy(CMSG_DATA(header), &passed, sizeof passed);
+    char text[8];
+    alignas(cmsghdr) char received_control[CMSG_SPACE(sizeof passed)] = {};
+    Buffer in_part{text, sizeof text};
+    Message in;
+    in.buffers = &in_part;
+    in.buffer_count = 1;
+    in.control = received_control;
+    in.control_size = sizeof received_control;
+    Probe& receiver = make(Opcode::recv_message, pair.theirs);
+    receiver.data = &in;
+    wait_with(receiver);
+
+    Probe& sender = make(Opcode::send_message, pair.ours);
+    sender.data = &out;
+    EXPECT_TRUE(finished(begin(sender)));
+    EXPECT_TRUE(until([&] { return receiver.runs == 1; }));
+
+    EXPECT_EQ(receiver.result, 1);
+    EXPECT_EQ(in.control_size, sizeof received_control);
+    int received = -1;
+    std::memcpy(&received, CMSG_DATA(reinterpret_cast<cmsghdr*>(received_control)),
+                sizeof received);
+    Fd owned{received};
+    EXPECT_NE(::fcntl(owned, F_GETFD) & FD_CLOEXEC, 0);
+    EXPECT_EQ(::write(owned, "hi", 2), 2);
+    EXPECT_EQ(::read(pipe.read_end, text, sizeof text), 2);
+}
+
+TEST_P(ProactorContract, calls_messages_without_waiting) {
+    Pair pair = unix_pair(SOCK_DGRAM);
+    char text[8];
+    Buffer part{text, sizeof text};
+    Message in;
+    in.buffers = &part;
+    in.buffer_count = 1;
+    Probe& receiver = make(Opcode::recv_message, pair.ours);
+    receiver.data = &in;
+    EXPECT_EQ(proactor().call(receiver), -EAGAIN);
+    put(pair.theirs, "seven77");
+    EXPECT_EQ(proactor().call(receiver), 7);
+
+    Buffer out_part{text, 7};
+    Message out;
+    out.buffers = &out_part;
+    out.buffer_count = 1;
+    Probe& sender = make(Opcode::send_message, pair.ours);
+    sender.data = &out;
+    std::int64_t result = 0;
+    while ((result = proactor().call(sender)) > 0) {}
+    EXPECT_EQ(result, -EAGAIN);
+    EXPECT_EQ(take(pair.theirs), "seven77");
 }
 
 TEST_P(ProactorContract, receives_every_datagram_of_a_connected_socket) {

@@ -57,13 +57,14 @@ using std::chrono::nanoseconds;
 constexpr std::uint32_t watch_input = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET;
 constexpr std::uint32_t watch_output = watch_input | EPOLLOUT;
 
-constexpr std::uint32_t bit(Opcode opcode) {
-    return 1U << static_cast<unsigned>(opcode);
+constexpr std::uint64_t bit(Opcode opcode) {
+    return std::uint64_t{1} << static_cast<unsigned>(opcode);
 }
 
-constexpr std::uint32_t inputs = bit(Opcode::accept) | bit(Opcode::recv) | bit(Opcode::recv_from) |
-                                 bit(Opcode::read) | bit(Opcode::poll_in);
-constexpr std::uint32_t readiness = bit(Opcode::poll_in) | bit(Opcode::poll_out);
+constexpr std::uint64_t inputs = bit(Opcode::accept) | bit(Opcode::recv) | bit(Opcode::recv_from) |
+                                 bit(Opcode::read) | bit(Opcode::poll_in) |
+                                 bit(Opcode::recv_message);
+constexpr std::uint64_t readiness = bit(Opcode::poll_in) | bit(Opcode::poll_out);
 
 /// One direction of a descriptor.
 struct Side {

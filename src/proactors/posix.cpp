@@ -25,6 +25,14 @@ static_assert(sizeof(Buffer) == sizeof(iovec));
 static_assert(offsetof(Buffer, data) == offsetof(iovec, iov_base));
 static_assert(offsetof(Buffer, size) == offsetof(iovec, iov_len));
 static_assert(most_buffers <= IOV_MAX);
+static_assert(sizeof(Message) == sizeof(msghdr));
+static_assert(offsetof(Message, address) == offsetof(msghdr, msg_name));
+static_assert(offsetof(Message, address_size) == offsetof(msghdr, msg_namelen));
+static_assert(offsetof(Message, buffers) == offsetof(msghdr, msg_iov));
+static_assert(offsetof(Message, buffer_count) == offsetof(msghdr, msg_iovlen));
+static_assert(offsetof(Message, control) == offsetof(msghdr, msg_control));
+static_assert(offsetof(Message, control_size) == offsetof(msghdr, msg_controllen));
+static_assert(offsetof(Message, flags) == offsetof(msghdr, msg_flags));
 
 // `make_call` until no signal interrupts it.
 template <class Call>
@@ -118,6 +126,24 @@ static std::int64_t send_to(Operation& operation) noexcept {
     });
 }
 
+static msghdr& message_of(Operation& operation) noexcept {
+    return *static_cast<msghdr*>(operation.data);
+}
+
+static std::int64_t receive_message(Operation& operation) noexcept {
+    return transfer([&]() noexcept {
+        return ::recvmsg(operation.fd, &message_of(operation),
+                         operation.argument | MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    });
+}
+
+static std::int64_t send_message(Operation& operation) noexcept {
+    return transfer([&]() noexcept {
+        return ::sendmsg(operation.fd, &message_of(operation),
+                         operation.argument | MSG_NOSIGNAL | MSG_DONTWAIT);
+    });
+}
+
 // write() has no MSG_NOSIGNAL (RWF_NOSIGNAL came with Linux 6.18), and how the process treats
 // SIGPIPE is not the library's to change. So the signal, which is sent to the thread that writes,
 // is blocked, and taken back if it came. Two more system calls, for pipes only.
@@ -180,6 +206,10 @@ std::int64_t perform(Operation& operation) noexcept {
             return poll_now(operation.fd, POLLIN);
         case Opcode::poll_out:
             return poll_now(operation.fd, POLLOUT);
+        case Opcode::recv_message:
+            return receive_message(operation);
+        case Opcode::send_message:
+            return send_message(operation);
         default:
             ASYNCIO_ASSERT(false);  // it is called, not started
             return -ENOSYS;
@@ -219,7 +249,9 @@ std::int64_t call(Operation& operation) noexcept {
             return complete([&]() noexcept { return ::listen(fd, operation.argument); });
         case Opcode::shutdown:
             return complete([&]() noexcept { return ::shutdown(fd, operation.argument); });
-        case Opcode::recv: {
+        case Opcode::recv:
+        case Opcode::recv_message:
+        case Opcode::send_message: {
             const std::int64_t result = perform(operation);
             return result == would_block ? -EAGAIN : result;
         }

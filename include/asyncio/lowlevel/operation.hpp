@@ -27,8 +27,11 @@ enum class Opcode : std::uint8_t {
     write,        ///< fd, data, size; never raises SIGPIPE
     poll_in,      ///< fd: completes when it is readable (or in error); result: the POLL* bits
     poll_out,     ///< fd: completes when it is writable (or in error); result: the POLL* bits
-    // Cold and immediate (Proactor::call). A recv that is called receives what is there, whatever
-    // else has been started on the descriptor; without waiting: -EAGAIN if there is nothing.
+    recv_message,  ///< fd, data (a Message), argument: MSG_*; result: bytes; may be called
+    send_message,  ///< fd, data (a Message), argument: MSG_*; result: bytes; may be called
+    // Cold and immediate (Proactor::call). A recv, recv_message or send_message that is called does
+    // it at once, whatever else has been started on the descriptor; -EAGAIN if it would have to
+    // wait.
     socket,       ///< argument: family, argument2: type; result: descriptor, non-blocking, CLOEXEC
     bind,         ///< fd, address
     listen,       ///< fd, argument: backlog
@@ -88,6 +91,22 @@ struct FileRequest {
     FileStatus* status = nullptr;
     int flags = 0;
     std::uint32_t mode = 0;
+};
+
+/// What recv_message and send_message carry besides bytes: laid out as struct msghdr, and read and
+/// written by the kernel as that. Descriptors that are received are close-on-exec.
+///
+/// What it points to must stay where it is as long as the Operation belongs to the proactor. To
+/// receive, `address_size` and `control_size` say how much room there is, and then how much of it
+/// was used; before the operation is started again they are to be set again.
+struct Message {
+    void* address = nullptr;  ///< SocketAddress::storage, or null
+    std::uint32_t address_size = 0;
+    Buffer* buffers = nullptr;
+    std::size_t buffer_count = 0;
+    void* control = nullptr;  ///< of cmsghdr, as CMSG_FIRSTHDR and its kin walk it
+    std::size_t control_size = 0;
+    int flags = 0;  ///< received: MSG_TRUNC, MSG_CTRUNC, ...
 };
 
 /// A Callback that carries one request to the proactor and, later, its result.
