@@ -7,42 +7,17 @@
 #include <asyncio/lowlevel/loop_resource.hpp>
 
 #include "loop_io.hpp"
+#include "short_address.hpp"
 #include "streams.hpp"
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <exception>
 #include <memory>
 #include <span>
 #include <string_view>
 
-#include <netinet/in.h>
-
 namespace asyncio::detail {
-
-/// An address in less memory: there are two in each connection. Longer ones (Unix sockets with a
-/// path) are forgotten.
-class ShortAddress {
-public:
-    explicit ShortAddress(const lowlevel::SocketAddress& raw) noexcept {
-        if (raw.size <= bytes_.size()) {
-            std::memcpy(bytes_.data(), raw.storage, raw.size);
-            size_ = static_cast<std::uint8_t>(raw.size);
-        }
-    }
-    [[nodiscard]] Address get() const noexcept {
-        lowlevel::SocketAddress raw;
-        std::memcpy(raw.storage, bytes_.data(), size_);
-        raw.size = size_;
-        return Address(raw);
-    }
-
-private:
-    std::array<unsigned char, sizeof(sockaddr_in6)> bytes_{};
-    std::uint8_t size_ = 0;
-};
 
 // Bases of a connection, so that each callback leads back to it without a pointer of its own.
 struct LossCallback : lowlevel::Callback {

@@ -34,8 +34,8 @@ LAYERS = [
     detail/queue_base detail/queue_storage detail/semaphore""",
     # 4 input and output
     """sockets transports protocols ssl subprocess signals files threads processes
-    detail/concurrent_future detail/socket_operations detail/work addresses endpoints getaddrinfo
-    loop_io""",
+    addresses connect_socket detail/concurrent_future detail/socket_operations detail/work endpoints
+    getaddrinfo loop_io short_address""",
     # 5 programs
     """runners streams servers detail/server_ref detail/start_server detail/stream_drain
     detail/stream_handle detail/stream_read detail/wait_closed open_connection receive_text

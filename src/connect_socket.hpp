@@ -1,0 +1,50 @@
+// connect_socket.hpp - a connected socket, whatever becomes of it: connect_socket().
+//
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asyncio/coroutines.hpp>
+#include <asyncio/sockets.hpp>
+#include <asyncio/time.hpp>
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace asyncio::detail {
+
+/// What open_connection() and create_connection() were asked for; passed by std::move().
+struct ConnectRequest {
+    std::string host;
+    bool has_host = true;  ///< false: a null view, which stands for this machine
+    int port = 0;
+    AddressFamily family = AddressFamily::unspecified;
+    int proto = 0;
+    int flags = 0;
+    std::string local_host;
+    int local_port = 0;
+    std::optional<Duration> happy_eyeballs_delay;  ///< none: one address after the other
+    std::optional<int> interleave;                 ///< none: 1 with happy eyeballs, otherwise 0
+    bool all_errors = false;
+
+    [[nodiscard]] std::string_view host_view() const noexcept {
+        return has_host ? std::string_view(host) : std::string_view();
+    }
+    [[nodiscard]] bool has_local() const noexcept { return !local_host.empty() || local_port != 0; }
+};
+
+/// A socket, and the address that it is connected to.
+struct Connected {
+    Socket socket;
+    Address peer;
+};
+
+/// Looks the host up and connects to one of its addresses: one after the other, or, with a delay,
+/// the next when the one before has taken that long (RFC 8305).
+///
+/// Cancellation: every socket that was made is closed.
+/// Errors: AddressInfoError; the OSError of the only address, or one that tells them all; with
+///         all_errors an ExceptionGroup of them.
+[[nodiscard]] Coroutine<Connected> connect_socket(ConnectRequest request);
+
+}  // namespace asyncio::detail
