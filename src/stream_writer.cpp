@@ -32,16 +32,19 @@ void Connection::set_write_buffer_limits(WriteBufferLimits limits) {
     check_high_water();
 }
 
-void Connection::check_high_water() noexcept {
-    if (write_buffer_size() > high_) {
-        paused_ = true;
+void Connection::check_high_water() {
+    if (write_buffer_size() > high_ && !std::exchange(paused_, true) && receiver_ != nullptr) {
+        receiver_->writing_paused();
     }
 }
 
-void Connection::check_low_water() noexcept {
+void Connection::check_low_water() {
     if (paused_ && write_buffer_size() <= low_) {
         paused_ = false;
         drain_waiters.wake_all();
+        if (receiver_ != nullptr) {
+            receiver_->writing_resumed();
+        }
     }
 }
 
@@ -49,13 +52,23 @@ void Connection::set_lost(std::exception_ptr error) {
     lost_ = true;
     lost_by_ = error;
     if (error != nullptr) {
-        set_exception(std::move(error));
+        set_exception(error);
     } else {
         feed_eof();
     }
     closed_waiters.wake_all();
     while (lowlevel::Waiter* const waiter = drain_waiters.wake_first()) {
         static_cast<DrainAwaiter&>(*waiter).state_ = DrainAwaiter::State::lost;
+    }
+    if (Receiver* const receiver = std::exchange(receiver_, nullptr)) {
+        receiver->connection_lost(std::move(error));
+    }
+}
+
+void Connection::set_lost_silently() noexcept {
+    orphaned_ = !std::exchange(lost_, true);
+    if (Receiver* const receiver = std::exchange(receiver_, nullptr)) {
+        receiver->connection_dropped();
     }
 }
 
@@ -66,6 +79,48 @@ void Connection::dropped_write() noexcept {
     } else {
         ++in_vain_;
     }
+}
+
+void Connection::set_receiver(Receiver* receiver) noexcept {
+    receiver_ = lost_ ? nullptr : receiver;
+    reading_ = false;
+}
+
+void Connection::start_reading() noexcept {
+    if (receiver_ != nullptr && !reading_ && !closing_ && (!ended() || !buffered().empty())) {
+        reading_ = true;
+        want_input();
+    }
+}
+
+// The end that follows what is buffered was received before there was a receiver.
+bool Connection::push_buffered() {
+    if (buffered().empty()) {
+        return false;
+    }
+    std::string text = take_all();
+    push(text);
+    if (ended() && receiver_ != nullptr && reading()) {
+        push_end();
+    }
+    return true;
+}
+
+void Connection::push_end() {
+    reading_ = false;
+    feed_eof();
+    receiver_->received_end();
+}
+
+std::optional<std::string> Connection::extra_info(std::string_view name) const {
+    if (name == "peername" || name == "sockname") {
+        const Address address = name == "peername" ? peername() : sockname();
+        return address ? std::optional(address.to_string()) : std::nullopt;
+    }
+    if (name == "socket" && socket().fileno() >= 0) {
+        return std::to_string(socket().fileno());
+    }
+    return std::nullopt;
 }
 
 // ---------------------------------------------------------------------------- tasks that wait
@@ -171,14 +226,7 @@ std::size_t StreamWriter::get_write_buffer_size() const {
 }
 
 std::optional<std::string> StreamWriter::get_extra_info(std::string_view name) const {
-    if (name == "peername" || name == "sockname") {
-        const Address address = name == "peername" ? peername() : sockname();
-        return address ? std::optional(address.to_string()) : std::nullopt;
-    }
-    if (name == "socket" && socket().fileno() >= 0) {
-        return std::to_string(socket().fileno());
-    }
-    return std::nullopt;
+    return connection_of(connection()).extra_info(name);
 }
 
 }  // namespace asyncio

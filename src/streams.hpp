@@ -6,9 +6,12 @@
 
 #include <asyncio/streams.hpp>
 
+#include "receiver.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -102,24 +105,41 @@ protected:
 /// What those get who wait for something of an orphaned stream.
 [[nodiscard]] const std::exception_ptr& loop_is_closed();
 
-/// Both halves: adds flow control, and the end.
+/// Both halves: adds flow control, and the end. The carrier of what is sent and received: a socket,
+/// a pipe, TLS over another one are its subclasses. Its consumer is either the tasks that hold a
+/// StreamReader and a StreamWriter, or a Receiver.
 ///
 /// As in CPython closing and being lost are two things: a connection that is being closed still
 /// sends what is left; it is lost, in a turn of its own, when it is done with.
+///
+/// Counted: by handles, by StreamKeep, and by what is under way. With no handle left it is
+/// abandoned, which closes it; so a receiver that is to outlive all handles keeps one itself.
 class Connection : public Stream {
 public:
     using Stream::Stream;
 
+    /// Sends what is taken at once and keeps the rest. Dropped if it is closing. RuntimeError after
+    /// write_eof().
     virtual void write(std::string_view bytes) = 0;
     virtual void write_all(std::span<const std::string_view> views) = 0;
     virtual void write_eof() = 0;
     [[nodiscard]] virtual bool can_write_eof() const noexcept = 0;
+    /// Nothing is received any more; what is left is sent; then it is lost.
     virtual void close() noexcept = 0;
-    virtual void abort() noexcept = 0;
+    /// Nothing is received or sent any more; it is lost in the next turn, by `error` (null: because
+    /// that was wanted). Does nothing if it is about to be lost, or is, already.
+    virtual void force_close(std::exception_ptr error) noexcept = 0;
+    void abort() noexcept { force_close(nullptr); }
     [[nodiscard]] virtual std::size_t write_buffer_size() const noexcept = 0;
+
     [[nodiscard]] virtual Address peername() const = 0;
     [[nodiscard]] virtual Address sockname() const = 0;
     [[nodiscard]] virtual TransportSocket socket() const = 0;
+    /// As get_extra_info() of the transport: "peername", "sockname", "socket", and what else a
+    /// carrier knows.
+    [[nodiscard]] virtual std::optional<std::string> extra_info(std::string_view name) const;
+    /// Null once the loop is closed.
+    [[nodiscard]] virtual EventLoop* loop() const noexcept = 0;
 
     [[nodiscard]] bool closing() const noexcept { return closing_; }
     [[nodiscard]] bool lost() const noexcept { return lost_; }
@@ -130,31 +150,62 @@ public:
         return {low_, high_};
     }
 
+    // ---- for a receiver
+
+    /// From now on `receiver` gets what arrives (null: tasks that read); it does not read yet.
+    /// While no task reads, and not after the connection was lost: then nobody is told.
+    void set_receiver(Receiver* receiver) noexcept;
+    [[nodiscard]] Receiver* receiver() const noexcept { return receiver_; }
+
+    /// The receiver gets what arrives: first what is in the stream's buffer, then one receive from
+    /// the system for each time that it has something, each from the loop. Nothing happens if it
+    /// reads already, if the end was received, or if the connection is closing.
+    void start_reading() noexcept;
+    /// From now on, also if called by the receiver inside receive_buffer() or received(), nothing
+    /// is received. What is there stays in the system, or in the stream's buffer, until
+    /// start_reading().
+    void stop_reading() noexcept { reading_ = false; }
+    /// Between start_reading() and stop_reading(), the end, or closing.
+    [[nodiscard]] bool reading() const noexcept { return reading_ && !closing_; }
+
     // ---- for tasks that wait
     [[nodiscard]] bool paused() const noexcept { return paused_; }
     lowlevel::WaitList drain_waiters;
     lowlevel::WaitList closed_waiters;
 
 protected:
+    // For carriers.
+
+    /// The receiver reads from now on: whatever there is to be had goes to push() or push_end(),
+    /// from the loop, as long as reading() is true.
+    virtual void want_input() noexcept = 0;
+    /// `data` for the receiver: in its receive_buffer(), or anywhere if it had none.
+    void push(std::span<char> data) { receiver_->received(data); }
+    /// What the stream's buffer has for the receiver, if anything: true.
+    bool push_buffered();
+    void push_end();
+
     /// The write buffer has grown, or shrunk.
-    void check_high_water() noexcept;
-    void check_low_water() noexcept;
+    void check_high_water();
+    void check_low_water();
     /// The end: everybody who waits is told.
     void set_lost(std::exception_ptr error);
-    /// The end of the loop: nobody is there to be told.
-    void set_lost_silently() noexcept { orphaned_ = !std::exchange(lost_, true); }
+    /// The end of the loop: no task is there to be told.
+    void set_lost_silently() noexcept;
     /// Something was written in vain.
     void dropped_write() noexcept;
 
+    std::exception_ptr lost_by_;  // or, until then, what it is about to be lost by
     bool closing_ = false;
     std::uint8_t in_vain_ = 0;  // writes since it was closed or lost, and the loss itself
 
 private:
     bool paused_ = false;
     bool lost_ = false;
-    std::exception_ptr lost_by_;
+    bool reading_ = false;
     std::size_t low_ = std::size_t{16} * 1024;
     std::size_t high_ = std::size_t{64} * 1024;
+    Receiver* receiver_ = nullptr;
 };
 
 // What a reader's and a writer's handle is one of.

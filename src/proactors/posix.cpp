@@ -250,6 +250,7 @@ std::int64_t call(Operation& operation) noexcept {
         case Opcode::shutdown:
             return complete([&]() noexcept { return ::shutdown(fd, operation.argument); });
         case Opcode::recv:
+        case Opcode::read:
         case Opcode::recv_message:
         case Opcode::send_message: {
             const std::int64_t result = perform(operation);

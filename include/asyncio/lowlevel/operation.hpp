@@ -23,15 +23,15 @@ enum class Opcode : std::uint8_t {
     send_vector,  ///< fd, data (array of `size` Buffers); result: bytes taken
     recv_from,    ///< fd, data, size, address
     send_to,      ///< fd, data, size, address
-    read,         ///< fd, data, size: pipes, terminals
+    read,         ///< fd, data, size: pipes, terminals; may be called, too, as recv
     write,        ///< fd, data, size; never raises SIGPIPE
     poll_in,      ///< fd: completes when it is readable (or in error); result: the POLL* bits
     poll_out,     ///< fd: completes when it is writable (or in error); result: the POLL* bits
     recv_message,  ///< fd, data (a Message), argument: MSG_*; result: bytes; may be called
     send_message,  ///< fd, data (a Message), argument: MSG_*; result: bytes; may be called
-    // Cold and immediate (Proactor::call). A recv, recv_message or send_message that is called does
-    // it at once, whatever else has been started on the descriptor; -EAGAIN if it would have to
-    // wait.
+    // Cold and immediate (Proactor::call). A recv, read, recv_message or send_message that is
+    // called does it at once, whatever else has been started on the descriptor; -EAGAIN if it would
+    // have to wait.
     socket,       ///< argument: family, argument2: type; result: descriptor, non-blocking, CLOEXEC
     bind,         ///< fd, address
     listen,       ///< fd, argument: backlog
