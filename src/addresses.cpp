@@ -105,6 +105,23 @@ Address::Address(std::string_view host, int port) {
     raw_ = parsed->raw_;
 }
 
+Address Address::from_path(std::string_view path) {
+    const bool abstract = !path.empty() && path.front() == '\0';
+    sockaddr_un raw{};
+    raw.sun_family = AF_UNIX;
+    if (!abstract && path.find('\0') != std::string_view::npos) {
+        detail::raise_value_error("embedded null byte");
+    }
+    if (path.size() > sizeof raw.sun_path - (abstract ? 0 : 1)) {
+        throw OSError("AF_UNIX path too long");
+    }
+    std::copy(path.begin(), path.end(), raw.sun_path);
+    SocketAddress result = make_raw(raw);
+    const std::size_t end = path.empty() || abstract ? 0 : 1;  // the zero counts for the kernel
+    result.size = static_cast<std::uint32_t>(offsetof(sockaddr_un, sun_path) + path.size() + end);
+    return Address(result);
+}
+
 AddressFamily Address::family() const noexcept {
     if (raw_.size < sizeof(sa_family_t)) {
         return AddressFamily::unspecified;
@@ -165,8 +182,13 @@ std::string Address::to_string() const {
             return host() + ":" + std::to_string(port());
         case AddressFamily::ipv6:
             return "[" + host() + "]:" + std::to_string(port());
-        default:
-            return host();
+        default: {
+            std::string name = host();
+            if (!name.empty() && name.front() == '\0') {
+                name.front() = '@';
+            }
+            return name;
+        }
     }
 }
 
@@ -227,6 +249,24 @@ SocketType type_of(int type) noexcept {
     }
 }
 
+// Of a Unix socket: 'path', or b'\x00name'.
+static std::string python_name(const std::string& name) {
+    if (name.empty() || name.front() != '\0') {
+        return "'" + name + "'";
+    }
+    std::string text = "b'";
+    for (const char c : name) {
+        if (c >= ' ' && c <= '~' && c != '\'' && c != '\\') {
+            text += c;
+        } else {
+            static constexpr char digits[] = "0123456789abcdef";
+            const auto byte = static_cast<unsigned char>(c);
+            text += {'\\', 'x', digits[byte / 16], digits[byte % 16]};
+        }
+    }
+    return text + "'";
+}
+
 std::string python_address(const Address& address) {
     switch (address.family()) {
         case AddressFamily::ipv4:
@@ -238,7 +278,7 @@ std::string python_address(const Address& address) {
                    std::to_string(v6.sin6_scope_id) + ")";
         }
         default:
-            return "'" + address.host() + "'";
+            return python_name(address.host());
     }
 }
 

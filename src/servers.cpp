@@ -55,9 +55,10 @@ static bool out_of_resources(int error) noexcept {
 /// or is to be tried again.
 class ServerCore::Listener final : public Operation {
 public:
-    Listener(ServerCore& server, Socket socket) noexcept
+    Listener(ServerCore& server, Socket socket, SocketFile file) noexcept
         : Operation(&on_accept, Opcode::accept, socket.fileno()),
           socket_(std::move(socket)),
+          file_(std::move(file)),
           server_(server),
           retry_(*this) {
         address = &peer_;
@@ -78,6 +79,7 @@ public:
         }
         stop_waiting();
         socket_.close();
+        file_.remove();
     }
 
     /// Its loop is being closed: nothing completes any more.
@@ -90,6 +92,7 @@ public:
         }
         stop_waiting();
         socket_.close();
+        file_.remove();
         if (std::exchange(under_way_, false)) {
             server_.release();
         }
@@ -199,6 +202,7 @@ private:
     }
 
     Socket socket_;
+    SocketFile file_;
     ServerCore& server_;
     SocketAddress peer_;
     Retry retry_;
@@ -218,8 +222,8 @@ ServerCore::~ServerCore() {
     io_.release();
 }
 
-void ServerCore::add(Socket socket) {
-    listeners_.push_back(std::make_unique<Listener>(*this, std::move(socket)));
+void ServerCore::add(Socket socket, SocketFile file) {
+    listeners_.push_back(std::make_unique<Listener>(*this, std::move(socket), std::move(file)));
 }
 
 EventLoop& ServerCore::loop() const {

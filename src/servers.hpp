@@ -7,6 +7,7 @@
 #include <asyncio/sockets.hpp>
 
 #include "loop_io.hpp"
+#include "socket_file.hpp"
 
 #include <cstddef>
 #include <memory>
@@ -40,8 +41,8 @@ public:
         }
     }
 
-    /// Before it serves: one more socket, bound.
-    void add(Socket socket);
+    /// Before it serves: one more socket, bound; with its file, which goes when it is closed.
+    void add(Socket socket, SocketFile file = SocketFile());
 
     void start_serving();
     void close() noexcept;

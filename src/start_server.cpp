@@ -9,6 +9,7 @@
 #include "report.hpp"
 #include "servers.hpp"
 #include "socket_connection.hpp"
+#include "unix_endpoints.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -62,8 +63,8 @@ private:
 
 class StreamServer final : public ServerCore {
 public:
-    StreamServer(LoopIO& io, StartClient start, const StartServerOptions& options)
-        : ServerCore(io, options.backlog), limit_(options.limit), start_(std::move(start)) {}
+    StreamServer(LoopIO& io, StartClient start, std::size_t limit, int backlog)
+        : ServerCore(io, backlog), limit_(limit), start_(std::move(start)) {}
 
     [[nodiscard]] std::size_t limit() const noexcept { return limit_; }
     /// Of the one who started it.
@@ -165,13 +166,29 @@ void ServedConnection::loop_closing() noexcept {
     }
 }
 
+void check_limit(std::size_t limit) {
+    if (limit == 0) {
+        raise_value_error("Limit cannot be <= 0");
+    }
+}
+
+Coroutine<Server> serve(ServerRef server, bool start_serving) {
+    if (start_serving) {
+        server->start_serving();
+        const Result<void> waited = co_await as_result(sleep(0));
+        if (!waited.has_value()) {  // cancelled: nobody gets a handle to close it
+            server->close();
+            std::rethrow_exception(waited.error());
+        }
+    }
+    co_return Server(*server);
+}
+
 }  // namespace
 
 Coroutine<Server> start_stream_server(StartClient start, std::vector<std::string> hosts, int port,
                                       StartServerOptions options) {
-    if (options.limit == 0) {
-        raise_value_error("Limit cannot be <= 0");
-    }
+    check_limit(options.limit);
     std::vector<Address> addresses;
     if (hosts.empty()) {
         addresses = all_interfaces(port, options.family);
@@ -188,19 +205,32 @@ Coroutine<Server> start_stream_server(StartClient start, std::vector<std::string
     LoopIO& io = LoopIO::of(get_running_loop());
     const ListeningOptions listening{options.reuse_address, options.reuse_port, options.keep_alive};
     std::vector<Socket> sockets = bind_server(addresses, port, listening);
-    const ServerRef server(*new StreamServer(io, std::move(start), options));
+    ServerRef server(*new StreamServer(io, std::move(start), options.limit, options.backlog));
     for (Socket& socket : sockets) {
         server->add(std::move(socket));
     }
-    if (options.start_serving) {
-        server->start_serving();
-        const Result<void> waited = co_await as_result(sleep(0));
-        if (!waited.has_value()) {  // cancelled: nobody gets a handle to close it
-            server->close();
-            std::rethrow_exception(waited.error());
-        }
-    }
-    co_return Server(*server);
+    co_return co_await serve(std::move(server), options.start_serving);
+}
+
+Coroutine<Server> start_unix_stream_server(StartClient start, std::string path,
+                                           StartUnixServerOptions options) {
+    check_limit(options.limit);
+    UnixListener listener = bind_unix_server(path, options.mode, options.cleanup_socket);
+    LoopIO& io = LoopIO::of(get_running_loop());
+    ServerRef server(*new StreamServer(io, std::move(start), options.limit, options.backlog));
+    server->add(std::move(listener.socket), std::move(listener.file));
+    co_return co_await serve(std::move(server), options.start_serving);
+}
+
+Coroutine<Server> start_unix_stream_server(StartClient start, Socket socket,
+                                           StartUnixServerOptions options) {
+    check_limit(options.limit);
+    check_unix_stream(socket);
+    SocketFile file = options.cleanup_socket ? file_of(socket) : SocketFile();
+    LoopIO& io = LoopIO::of(get_running_loop());
+    ServerRef server(*new StreamServer(io, std::move(start), options.limit, options.backlog));
+    server->add(std::move(socket), std::move(file));
+    co_return co_await serve(std::move(server), options.start_serving);
 }
 
 }  // namespace asyncio::detail

@@ -33,21 +33,35 @@ LAYERS = [
     detail/acquire detail/channel detail/event detail/lock detail/place detail/primitive detail/queue_awaiters
     detail/queue_base detail/queue_storage detail/semaphore""",
     # 4 input and output
-<<<<<<< HEAD
-    """sockets transports protocols ssl subprocess signals files threads processes
-    addresses connect_socket detail/concurrent_future detail/socket_operations detail/work endpoints
-    getaddrinfo loop_io short_address""",
-=======
     """sockets signals files threads
-    detail/concurrent_future detail/socket_operations detail/work addresses endpoints getaddrinfo
-    loop_io""",
->>>>>>> a9f318f (streams: whatever carries bytes can push them to a receiver)
+    addresses connect_socket detail/concurrent_future detail/socket_operations detail/work endpoints
+    getaddrinfo loop_io short_address socket_file unix_endpoints""",
     # 5 programs
-    """runners streams servers transports protocols ssl subprocess processes
-    detail/server_ref detail/start_server detail/stream_drain
-    detail/stream_handle detail/stream_read detail/wait_closed open_connection receive_text
-    descriptor_connection descriptor_input descriptor_output outgoing receiver
-    socket_connection stream_writer""",
+    """
+    runners
+    streams
+    servers
+    transports
+    protocols
+    ssl
+    subprocess
+    processes
+    detail/server_ref
+    detail/start_server
+    detail/stream_drain
+    detail/stream_handle
+    detail/stream_read
+    detail/wait_closed
+    open_connection
+    receive_text
+    descriptor_connection
+    descriptor_input
+    descriptor_output
+    outgoing
+    receiver
+    socket_connection
+    stream_writer
+    """,
 ]
 LAYER = {name: layer for layer, names in enumerate(LAYERS) for name in names.split()}
 UMBRELLA = "asyncio"

@@ -44,16 +44,22 @@ public:
     Address(std::string_view host, int port);
     explicit Address(const lowlevel::SocketAddress& raw) noexcept : raw_(raw) {}
 
+    /// Of a Unix socket: a path of at most 107 bytes or, where the first byte is zero, an abstract
+    /// name of at most 108 with it, in which every byte counts. Empty: no name yet; binding to it
+    /// lets the system choose an abstract one. OSError if it is too long, std::invalid_argument if
+    /// a path has a zero in it.
+    [[nodiscard]] static Address from_path(std::string_view path);
+
     /// Of a numeric `host`, or of "127.0.0.1:80" or "[::1]:80"; nullopt if it is none.
     [[nodiscard]] static std::optional<Address> parse(std::string_view host, int port);
     [[nodiscard]] static std::optional<Address> parse(std::string_view text);
 
-    /// "127.0.0.1", "::1", "fe80::1%2"; the path of a Unix socket.
+    /// "127.0.0.1", "::1", "fe80::1%2"; the path or abstract name of a Unix socket.
     [[nodiscard]] std::string host() const;
     /// 0 where there are no ports.
     [[nodiscard]] int port() const noexcept;
     [[nodiscard]] AddressFamily family() const noexcept;
-    /// "127.0.0.1:80", "[::1]:80"; the path of a Unix socket.
+    /// "127.0.0.1:80", "[::1]:80"; the path of a Unix socket, or "@name" of an abstract one.
     [[nodiscard]] std::string to_string() const;
 
     explicit operator bool() const noexcept { return raw_.size != 0; }

@@ -194,7 +194,7 @@ public:
     /// "peername", "sockname" and "socket" as text; nullopt for what there is not.
     [[nodiscard]] std::optional<std::string> get_extra_info(std::string_view name) const;
     /// The peer's address and the own one, also after the connection is closed; empty if it has
-    /// none, or if it is a long one, as the path of a Unix socket may be.
+    /// none, as the client of a Unix socket.
     [[nodiscard]] Address peername() const;
     [[nodiscard]] Address sockname() const;
     /// To set options on; without a descriptor once the connection is closed.
@@ -226,23 +226,51 @@ struct OpenConnectionOptions {
     std::size_t limit = detail::default_stream_limit;   ///< of the reader
     AddressFamily family = AddressFamily::unspecified;  ///< of the addresses to try; all
     int flags = 0;                                      ///< of getaddrinfo()
+    int proto = 0;                                      ///< of getaddrinfo()
     std::string_view local_host = {};                   ///< to bind the socket to
     int local_port = 0;                                 ///< the same; 0: any that is free
+    /// The next address is tried when the one before has failed, or has taken so long (RFC 8305
+    /// says 0.25 s); the first connection is taken. None: only when it has failed.
+    std::optional<Duration> happy_eyeballs_delay = std::nullopt;
+    /// The families of addresses take turns, after so many of the first one. 0: the order is that
+    /// of getaddrinfo(). None: 1 with happy_eyeballs_delay, otherwise 0.
+    std::optional<int> interleave = std::nullopt;
+    bool all_errors = false;  ///< what failed is told by an ExceptionGroup
 };
 static_assert(std::is_trivially_destructible_v<OpenConnectionOptions>);
 
-/// Connects to a TCP server; tries all addresses of `host`, one after the other.
+/// Connects to a TCP server; tries all addresses of `host`, one after the other, or side by side:
+/// see `happy_eyeballs_delay`.
 ///
-/// Cancellation: the connection that is being made is closed.
+/// Cancellation: the connections that are being made are closed.
 /// Errors:       std::invalid_argument if `limit` is 0; AddressInfoError; if no address can be
-/// connected to, the OSError of the only one,
-///               or one that tells them all.
+///               connected to, the OSError of the only one, or one that tells them all, or with
+///               `all_errors` an ExceptionGroup of them.
 [[nodiscard]] Coroutine<StreamPair> open_connection(std::string_view host, int port,
                                                     OpenConnectionOptions options = {});
 
 /// Streams over a socket that is connected already; of the options, `limit` counts.
 [[nodiscard]] Coroutine<StreamPair> open_connection(Socket socket,
                                                     OpenConnectionOptions options = {});
+
+/// Keyword arguments of open_unix_connection().
+struct OpenUnixConnectionOptions {
+    std::size_t limit = detail::default_stream_limit;  ///< of the reader
+};
+static_assert(std::is_trivially_destructible_v<OpenUnixConnectionOptions>);
+
+/// Connects to the Unix socket at `path` or, where that begins with a zero byte, of that abstract
+/// name.
+///
+/// Cancellation: the connection that is being made is closed.
+/// Errors:       std::invalid_argument if `limit` is 0; OSError: FileNotFoundError, nobody listens
+///               there (ECONNREFUSED), too many wait to be accepted (EAGAIN).
+[[nodiscard]] Coroutine<StreamPair> open_unix_connection(std::string_view path,
+                                                         OpenUnixConnectionOptions options = {});
+
+/// Streams over a Unix socket that is connected already; ValueError if it is another one.
+[[nodiscard]] Coroutine<StreamPair> open_unix_connection(Socket socket,
+                                                         OpenUnixConnectionOptions options = {});
 
 /// Keyword arguments of start_server().
 struct StartServerOptions {
@@ -290,6 +318,38 @@ template <detail::ClientHandler Handler>
                                              int port, StartServerOptions options = {}) {
     return detail::start_stream_server(detail::make_start_client(std::forward<Handler>(handler)),
                                        std::move(hosts), port, options);
+}
+
+/// Keyword arguments of start_unix_server().
+struct StartUnixServerOptions {
+    std::size_t limit = detail::default_stream_limit;  ///< of the readers
+    int backlog = 100;                                 ///< connections that wait to be accepted
+    std::optional<int> mode = std::nullopt;  ///< of the file, 0 to 0777; none: as the umask has it
+    bool cleanup_socket = true;              ///< the file goes when the server is closed
+    bool start_serving = true;  ///< false: Server::start_serving() or serve_forever() begins
+};
+static_assert(std::is_trivially_destructible_v<StartUnixServerOptions>);
+
+/// As start_server(), on a Unix socket at `path` or, where that begins with a zero byte, of that
+/// abstract name, which has no file and goes with the socket.
+///
+/// A socket that is there already is replaced if nobody listens on it. (Python replaces it in any
+/// case, and a server that is there gets no connections any more.) To find that out it is connected
+/// to. At the end the file is removed, unless somebody else has put another one there.
+///
+/// Errors: std::invalid_argument; OSError(EADDRINUSE) if something else is there.
+template <detail::ClientHandler Handler>
+[[nodiscard]] Coroutine<Server> start_unix_server(Handler&& handler, std::string_view path,
+                                                  StartUnixServerOptions options = {}) {
+    return detail::start_unix_stream_server(
+        detail::make_start_client(std::forward<Handler>(handler)), std::string(path), options);
+}
+/// On a Unix stream socket that is bound already; std::invalid_argument if it is another one.
+template <detail::ClientHandler Handler>
+[[nodiscard]] Coroutine<Server> start_unix_server(Handler&& handler, Socket socket,
+                                                  StartUnixServerOptions options = {}) {
+    return detail::start_unix_stream_server(
+        detail::make_start_client(std::forward<Handler>(handler)), std::move(socket), options);
 }
 
 }  // namespace asyncio

@@ -16,9 +16,11 @@
 namespace asyncio {
 
 class Server;
+class Socket;
 class StreamReader;
 class StreamWriter;
 struct StartServerOptions;
+struct StartUnixServerOptions;
 
 namespace detail {
 
@@ -46,6 +48,11 @@ StartClient make_start_client(Handler&& handler) {
 [[nodiscard]] Coroutine<Server> start_stream_server(StartClient start,
                                                     std::vector<std::string> hosts, int port,
                                                     StartServerOptions options);
+
+[[nodiscard]] Coroutine<Server> start_unix_stream_server(StartClient start, std::string path,
+                                                         StartUnixServerOptions options);
+[[nodiscard]] Coroutine<Server> start_unix_stream_server(StartClient start, Socket socket,
+                                                         StartUnixServerOptions options);
 
 template <class Handler>
 concept ClientHandler = std::copy_constructible<std::decay_t<Handler>> &&
