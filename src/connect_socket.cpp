@@ -4,11 +4,14 @@
 #include "connect_socket.hpp"
 
 #include <asyncio/detail/config.hpp>
+#include <asyncio/staggered.hpp>
 
 #include "addresses.hpp"
 #include "endpoints.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <exception>
 #include <utility>
@@ -60,12 +63,130 @@ std::string python_text(const std::exception_ptr& error) {
     throw OSError("Multiple exceptions: " + all);
 }
 
+using Errors = std::vector<std::exception_ptr>;
+
+Socket make_client_socket(const AddressInfo& info, const std::vector<AddressInfo>& local,
+                          Errors& errors) {
+    Socket socket(info.family);
+    if (!local.empty()) {
+        bind_local(socket, info.family, local, errors);
+    }
+    return socket;
+}
+
+/// What all attempts have in common, and each one's errors, in the order in which they began.
+struct Attempts {
+    std::vector<AddressInfo> infos;
+    std::vector<AddressInfo> local;
+    std::vector<Errors> errors;
+};
+
+// Of OSErrors it takes note, whatever else there is leaves it.
+Coroutine<Connected> attempt(Attempts& attempts, std::size_t index) {
+    const AddressInfo& info = attempts.infos[index];
+    const std::size_t place = attempts.errors.size();
+    attempts.errors.emplace_back();
+    std::exception_ptr error;
+    try {
+        Socket socket = make_client_socket(info, attempts.local, attempts.errors[place]);
+        co_await sock_connect(socket, info.address);
+        if (connected_to_itself(socket, info.address)) {
+            raise_os_error(ECONNREFUSED, "Connect call failed " + python_address(info.address));
+        }
+        co_return Connected{std::move(socket), info.address};
+    } catch (const OSError&) {
+        error = std::current_exception();
+    }
+    attempts.errors[place].push_back(error);
+    std::rethrow_exception(error);
+}
+
+[[noreturn]] void raise_all(const Attempts& attempts, bool all_errors) {
+    Errors all;
+    for (const Errors& errors : attempts.errors) {
+        all.insert(all.end(), errors.begin(), errors.end());
+    }
+    raise_all(all, all_errors);
+}
+
+bool is_os_error(const std::exception_ptr& error) {
+    try {
+        std::rethrow_exception(error);
+    } catch (const OSError&) {
+        return true;
+    } catch (...) {
+        return false;
+    }
+}
+
 }  // namespace
+
+std::vector<AddressInfo> interleave_addresses(const std::vector<AddressInfo>& infos,
+                                              int first_family_count) {
+    std::vector<std::vector<AddressInfo>> families;
+    for (const AddressInfo& info : infos) {
+        const auto family = std::find_if(families.begin(), families.end(), [&](const auto& list) {
+            return list.front().family == info.family;
+        });
+        if (family != families.end()) {
+            family->push_back(info);
+        } else {
+            families.push_back({info});
+        }
+    }
+    std::vector<AddressInfo> result;
+    for (std::size_t round = 0; result.size() < infos.size(); ++round) {
+        for (std::vector<AddressInfo>& family : families) {
+            // The first round of the first family is longer.
+            const bool longer = round == 0 && &family == &families.front();
+            const std::size_t wanted =
+                longer && first_family_count > 1 ? static_cast<std::size_t>(first_family_count) : 1;
+            const std::size_t taken = std::min(wanted, family.size());
+            const auto end = family.begin() + static_cast<std::ptrdiff_t>(taken);
+            result.insert(result.end(), family.begin(), end);
+            family.erase(family.begin(), end);
+        }
+    }
+    return result;
+}
+
+Coroutine<Connected> connect_to_one(std::vector<AddressInfo> infos, std::vector<AddressInfo> local,
+                                    std::optional<Duration> happy_eyeballs_delay, bool all_errors) {
+    Attempts attempts{std::move(infos), std::move(local), {}};
+    if (!happy_eyeballs_delay.has_value()) {
+        for (std::size_t i = 0; i < attempts.infos.size(); ++i) {
+            Result<Connected> connected = co_await as_result(attempt(attempts, i));
+            if (connected.has_value() || !is_os_error(connected.error())) {
+                co_return std::move(connected).get();
+            }
+        }
+        raise_all(attempts, all_errors);
+    }
+    const auto start = [&attempts](std::size_t i) {
+        return [&attempts, i] { return attempt(attempts, i); };
+    };
+    std::vector<decltype(start(0))> starts;
+    for (std::size_t i = 0; i < attempts.infos.size(); ++i) {
+        starts.push_back(start(i));
+    }
+    auto race = staggered_race(std::move(starts), happy_eyeballs_delay);
+    StaggeredRace<Connected> ended = co_await std::move(race);
+    if (!ended.winner_result.has_value()) {
+        for (const std::exception_ptr& error : ended.exceptions) {
+            if (error != nullptr && !is_os_error(error)) {
+                std::rethrow_exception(error);
+            }
+        }
+        raise_all(attempts, all_errors);
+    }
+    co_return std::move(*ended.winner_result);
+}
 
 Coroutine<Connected> connect_socket(ConnectRequest request) {
     const bool has_local = request.has_local();
-    const AddressInfoOptions wanted = stream_addresses(request.family, request.flags);
-    const std::vector<AddressInfo> infos =
+    AddressInfoOptions wanted = stream_addresses(request.family, request.flags);
+    wanted.proto = request.proto;
+    std::vector<AddressInfo> infos =
         co_await getaddrinfo(request.host_view(), request.port, wanted);
     std::vector<AddressInfo> local;
     if (!request.local_host.empty()) {
@@ -78,29 +199,13 @@ Coroutine<Connected> connect_socket(ConnectRequest request) {
     if (infos.empty() || (has_local && local.empty())) {
         throw OSError("getaddrinfo() returned empty list");
     }
-    std::vector<std::exception_ptr> errors;
-    for (const AddressInfo& info : infos) {
-        Result<Socket> made = make_client_socket(info, has_local, local);
-        if (!made.has_value()) {
-            errors.push_back(made.error());
-            continue;
-        }
-        Socket socket = std::move(made).get();
-        const Result<void> connected = co_await as_result(sock_connect(socket, info.address));
-        if (connected.has_value()) {
-            if (!connected_to_itself(socket, info.address)) {
-                co_return Connected{std::move(socket), info.address};
-            }
-            errors.push_back(
-                make_os_error(ECONNREFUSED, "Connect call failed " + python_address(info.address)));
-            continue;
-        }
-        if (connected.cancelled()) {
-            std::rethrow_exception(connected.error());
-        }
-        errors.push_back(connected.error());
+    const int by_default = request.happy_eyeballs_delay.has_value() ? 1 : 0;
+    const int interleave = request.interleave.value_or(by_default);
+    if (interleave != 0) {
+        infos = interleave_addresses(infos, interleave);
     }
-    raise_all(errors, request.all_errors);
+    co_return co_await connect_to_one(std::move(infos), std::move(local),
+                                      request.happy_eyeballs_delay, request.all_errors);
 }
 
 }  // namespace asyncio::detail

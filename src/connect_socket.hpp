@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace asyncio::detail {
 
@@ -38,6 +39,17 @@ struct Connected {
     Socket socket;
     Address peer;
 };
+
+/// The addresses of each family in their order, the families by turns, after `first_family_count`
+/// of the first one.
+[[nodiscard]] std::vector<AddressInfo> interleave_addresses(const std::vector<AddressInfo>& infos,
+                                                            int first_family_count);
+
+/// Connects to one of `infos`, from one of `local` if there are any.
+[[nodiscard]] Coroutine<Connected> connect_to_one(std::vector<AddressInfo> infos,
+                                                  std::vector<AddressInfo> local,
+                                                  std::optional<Duration> happy_eyeballs_delay,
+                                                  bool all_errors);
 
 /// Looks the host up and connects to one of its addresses: one after the other, or, with a delay,
 /// the next when the one before has taken that long (RFC 8305).

@@ -43,10 +43,11 @@ namespace {
                    "error while attempting to bind on address " + python_address(address));
 }
 
-/// Binds to the first of the addresses of the socket's family that can be had.
+}  // namespace
+
 void bind_local(const Socket& socket, AddressFamily family,
-                const std::vector<AddressInfo>& addresses) {
-    std::exception_ptr last;
+                const std::vector<AddressInfo>& addresses,
+                std::vector<std::exception_ptr>& errors) {
     for (const AddressInfo& local : addresses) {
         if (local.family != family) {
             continue;
@@ -59,27 +60,16 @@ void bind_local(const Socket& socket, AddressFamily family,
                 raise_bind_error(error, local.address);
             }
         } catch (const OSError&) {
-            last = std::current_exception();
+            errors.push_back(std::current_exception());
         }
     }
-    if (last != nullptr) {
+    if (!errors.empty()) {
+        const std::exception_ptr last = errors.back();
+        errors.pop_back();
         std::rethrow_exception(last);
     }
     throw OSError(std::string("no matching local address with family=<AddressFamily.") +
                   (family == AddressFamily::ipv6 ? "AF_INET6: 10" : "AF_INET: 2") + "> found");
-}
-
-}  // namespace
-
-Result<Socket> make_client_socket(const AddressInfo& info, bool has_local,
-                                  const std::vector<AddressInfo>& local) {
-    return Result<Socket>::of([&] {
-        Socket socket(info.family);
-        if (has_local) {
-            bind_local(socket, info.family, local);
-        }
-        return socket;
-    });
 }
 
 namespace {

@@ -3,9 +3,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <asyncio/result.hpp>
 #include <asyncio/sockets.hpp>
 
+#include <exception>
 #include <vector>
 
 namespace asyncio::detail {
@@ -16,10 +16,10 @@ namespace asyncio::detail {
 /// Those that stand for all addresses of this machine.
 [[nodiscard]] std::vector<Address> all_interfaces(int port, AddressFamily family);
 
-/// A socket to connect to `info`, or why there is none. With `has_local` it is bound to the first
-/// of the addresses in `local` that can be had.
-[[nodiscard]] Result<Socket> make_client_socket(const AddressInfo& info, bool has_local,
-                                                const std::vector<AddressInfo>& local);
+/// Binds to the first of the addresses of `family` that can be had; `errors` gets why the others
+/// could not. Throws the last of these, or that there is none of that family.
+void bind_local(const Socket& socket, AddressFamily family,
+                const std::vector<AddressInfo>& addresses, std::vector<std::exception_ptr>& errors);
 
 struct ListeningOptions {
     bool reuse_address;

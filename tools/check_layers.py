@@ -29,7 +29,7 @@ LAYERS = [
     detail/outcome detail/scope detail/shield detail/sleep detail/task detail/task_base detail/wait
     lowlevel/checkpoint debug exception_handler report repr task_factory""",
     # 3 coordination
-    """channels lowlevel/instrument taskgroups locks queues graph
+    """channels lowlevel/instrument taskgroups locks queues graph staggered
     detail/acquire detail/channel detail/event detail/lock detail/place detail/primitive detail/queue_awaiters
     detail/queue_base detail/queue_storage detail/semaphore""",
     # 4 input and output

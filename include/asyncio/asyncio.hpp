@@ -17,6 +17,7 @@
 #include <asyncio/result.hpp>
 #include <asyncio/runners.hpp>
 #include <asyncio/sockets.hpp>
+#include <asyncio/staggered.hpp>
 #include <asyncio/streams.hpp>
 #include <asyncio/taskgroups.hpp>
 #include <asyncio/tasks.hpp>
