@@ -28,6 +28,10 @@ configure_package_config_file(cmake/asyncio-config.cmake.in asyncio-config.cmake
 write_basic_package_version_file(asyncio-config-version.cmake
     COMPATIBILITY SameMinorVersion) # until 1.0
 
+if(ASYNCIO_SSL)
+    configure_file(cmake/asyncio-ssl.pc.in asyncio-ssl.pc @ONLY)
+endif()
+
 if(ASYNCIO_INSTALL)
     install(TARGETS asyncio asyncio_testing EXPORT asyncio-targets FILE_SET HEADERS)
     install(EXPORT asyncio-targets NAMESPACE asyncio:: DESTINATION ${package_dir})
@@ -36,4 +40,10 @@ if(ASYNCIO_INSTALL)
         ${CMAKE_CURRENT_BINARY_DIR}/asyncio-config-version.cmake
         DESTINATION ${package_dir})
     install(FILES ${CMAKE_CURRENT_BINARY_DIR}/asyncio.pc DESTINATION ${pc_dir})
+    if(ASYNCIO_SSL)
+        # A component: find_package(asyncio COMPONENTS ssl). Without it nobody looks for OpenSSL.
+        install(TARGETS asyncio_ssl EXPORT asyncio-ssl-targets FILE_SET HEADERS)
+        install(EXPORT asyncio-ssl-targets NAMESPACE asyncio:: DESTINATION ${package_dir})
+        install(FILES ${CMAKE_CURRENT_BINARY_DIR}/asyncio-ssl.pc DESTINATION ${pc_dir})
+    endif()
 endif()

@@ -6,10 +6,12 @@
 # shellcheck shell=bash
 
 build_packages=(g++=g++ cmake=cmake ninja-build=ninja)
+ssl_packages=(libssl-dev)
 clang_packages=(clang-19=clang++-19)
 tour_packages=(libsqlite3-dev)
 test_packages=(ccache=ccache pkg-config=pkg-config python3=python3 libclang-rt-19-dev
-    clang-format-19=clang-format-19 libgtest-dev libbenchmark-dev)
+    clang-format-19=clang-format-19 libgtest-dev libbenchmark-dev libssl-dev openssl=openssl
+    curl=curl)
 
 # Prints those of the given packages that are not installed, on one line.
 missing_packages() {

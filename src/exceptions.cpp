@@ -4,6 +4,7 @@
 #include <asyncio/exceptions.hpp>
 
 #include <asyncio/detail/config.hpp>
+#include <asyncio/detail/ssl_errors.hpp>
 
 #include <cerrno>
 #include <cstdio>
@@ -280,6 +281,33 @@ static std::string describe_group(const ExceptionGroup& group, int depth) {
     return "ExceptionGroup(" + quoted(group.message()) + ", [" + list + "])";
 }
 
+static std::string describe_ssl(const SSLError& error) {
+    const char* name = "SSLError";
+    switch (error.ssl_errno()) {
+        case 2:
+            name = "SSLWantReadError";
+            break;
+        case 3:
+            name = "SSLWantWriteError";
+            break;
+        case 5:
+            name = "SSLSyscallError";
+            break;
+        case 6:
+            name = "SSLZeroReturnError";
+            break;
+        case 8:
+            name = "SSLEOFError";
+            break;
+        default:
+            if (dynamic_cast<const SSLCertVerificationError*>(&error) != nullptr) {
+                name = "SSLCertVerificationError";
+            }
+    }
+    return std::string(name) + "(" + std::to_string(error.ssl_errno()) + ", " +
+           quoted(error.what()) + ")";
+}
+
 static std::string describe_os_family(const OSError& error) {
     const auto is = [&error]<class E>(const E*) {
         return dynamic_cast<const E*>(&error) != nullptr;
@@ -289,6 +317,9 @@ static std::string describe_os_family(const OSError& error) {
     }
     if (const auto* resolve = dynamic_cast<const AddressInfoError*>(&error)) {
         return "gaierror(" + std::to_string(resolve->eai()) + ", " + quoted(resolve->text()) + ")";
+    }
+    if (const auto* ssl = dynamic_cast<const SSLError*>(&error)) {
+        return describe_ssl(*ssl);
     }
 #define ASYNCIO_OS_NAME(Name)                    \
     if (is(static_cast<const Name*>(nullptr))) { \

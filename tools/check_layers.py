@@ -19,7 +19,7 @@ CONDITION = re.compile(r"^\s*#\s*(if|ifdef|ifndef|elif|else)\b")
 LAYERS = [
     # 0 vocabulary
     """exceptions time contextvars log lowlevel/intrusive detail/blocks detail/config
-    detail/context_map detail/context_slot detail/function source_names""",
+    detail/context_map detail/context_slot detail/function detail/ssl_errors ssl_errors source_names""",
     # 1 loop
     """events lowlevel/callback lowlevel/executor lowlevel/inbox lowlevel/loop_resource
     lowlevel/operation lowlevel/proactor detail/handle debug_state timer_heap""",
@@ -36,6 +36,11 @@ LAYERS = [
     """sockets signals files threads
     addresses connect_socket detail/concurrent_future detail/socket_operations detail/work endpoints
     getaddrinfo loop_io short_address socket_file unix_endpoints""",
+    """sockets transports protocols ssl subprocess signals files threads processes
+    detail/ssl_types detail/tls_engine ssl/openssl ssl/errors ssl/bio ssl/certificate ssl/certificates
+    ssl/context ssl/engine ssl/object ssl/session ssl/ssl
+    detail/concurrent_future detail/socket_operations detail/work addresses endpoints getaddrinfo
+    loop_io""",
     # 5 programs
     """
     runners
