@@ -67,6 +67,15 @@ LAYERS = [
     socket_connection
     stream_writer
     """,
+    """sockets signals files threads spawn spawn_child child
+    addresses connect_socket detail/concurrent_future detail/socket_operations detail/work endpoints
+    getaddrinfo loop_io short_address""",
+    # 5 programs
+    """runners streams servers transports protocols ssl subprocess processes pipes
+    detail/server_ref detail/start_server detail/stream_drain
+    detail/stream_handle detail/stream_read detail/wait_closed open_connection receive_text
+    descriptor_connection descriptor_input descriptor_output outgoing receiver pipe_connection
+    socket_connection stream_writer""",
 ]
 LAYER = {name: layer for layer, names in enumerate(LAYERS) for name in names.split()}
 UMBRELLA = "asyncio"
