@@ -92,6 +92,10 @@ Socket make_listening_socket(const Address& address, const ListeningOptions& opt
     return socket;
 }
 
+bool is_want_of_resources(int error) {
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
 /// One socket for each address that this machine has; on the same port, if any would do.
 std::vector<Socket> bind_all(const std::vector<Address>& addresses, int port,
                              const ListeningOptions& options) {
@@ -102,6 +106,9 @@ std::vector<Socket> bind_all(const std::vector<Address>& addresses, int port,
         try {
             socket = make_listening_socket(address, options);
         } catch (const OSError& error) {
+            if (is_want_of_resources(error.error_number())) {
+                throw;  // rather than to listen on some of the addresses only
+            }
             if (get_running_loop().get_debug()) {
                 log(Level::warning, "start_server() failed to create a socket for " +
                                         address.to_string() + ": " + error.what());

@@ -225,8 +225,10 @@ Epoll::Epoll()
     if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event) != 0) {
         detail::raise_os_error(errno, "epoll_ctl");
     }
-    if (::getrandom(&random_state_, sizeof random_state_, 0) != sizeof random_state_) {
-        detail::raise_os_error(errno, "getrandom");
+    while (::getrandom(&random_state_, sizeof random_state_, 0) != sizeof random_state_) {
+        if (errno != EINTR) {  // by a signal, while the system that has just started gathers some
+            detail::raise_os_error(errno, "getrandom");
+        }
     }
 }
 

@@ -1,0 +1,277 @@
+// hostile_system_test.cpp - a system that transfers little at a time, interrupts, says "not now"
+// and is late: whatever it does, every byte arrives, once and in order.
+//
+// SPDX-License-Identifier: MIT
+#include "support/hostile_system.hpp"
+#include "support/network.hpp"
+
+#include <asyncio/sockets.hpp>
+#include <asyncio/streams.hpp>
+#include <asyncio/taskgroups.hpp>
+#include <asyncio/timeouts.hpp>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <sys/socket.h>
+
+namespace asyncio {
+
+namespace {
+
+using testing::HostileSystem;
+using testing::Hostility;
+using testing::open_descriptors;
+
+/// Bytes of which no two stretches are alike.
+std::string bytes(std::size_t size) {
+    std::string text(size, '\0');
+    std::uint32_t state = 2463534242U;
+    for (char& each : text) {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        each = static_cast<char>('a' + state % 26);
+    }
+    return text;
+}
+
+/// A pair of connected sockets, both the library's.
+std::pair<Socket, Socket> connected() {
+    int fds[2] = {-1, -1};
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+    return {Socket(fds[0]), Socket(fds[1])};
+}
+
+// -------------------------------------------------------------------------------- scenarios
+
+Coroutine<> echo(StreamReader reader, StreamWriter writer) {
+    for (;;) {
+        const std::string piece = co_await reader.read(997);
+        if (piece.empty()) {
+            break;
+        }
+        writer.write(piece);
+        co_await writer.drain();
+    }
+    writer.close();
+    co_await writer.wait_closed();
+}
+
+Coroutine<> send_lines(StreamWriter& writer, const std::vector<std::string>& lines) {
+    for (const std::string& line : lines) {
+        writer.write(line);
+        co_await writer.drain();
+    }
+    writer.writelines(lines);
+    co_await writer.drain();
+    writer.write_eof();
+}
+
+/// Lines of all lengths, there and back, read in each way there is.
+Coroutine<> echo_lines() {
+    Server server = co_await start_server(echo, "127.0.0.1", 0);
+    auto [reader, writer] =
+        co_await open_connection("127.0.0.1", server.addresses().front().port());
+    std::vector<std::string> lines;
+    for (std::size_t size = 0; size < 60; ++size) {
+        lines.push_back(bytes(size) + "\r\n");
+    }
+    const Task<> sending = create_task(send_lines(writer, lines));
+    std::size_t number = 0;
+    for (const std::string& line : lines) {
+        std::string got;
+        switch (number++ % 4) {
+            case 0:
+                got = co_await reader.readuntil("\r\n");
+                break;
+            case 1:
+                got = co_await reader.readexactly(line.size());
+                break;
+            case 2:
+                got = co_await reader.readline();
+                break;
+            default:
+                while (got.size() < line.size()) {
+                    const std::string more = co_await reader.read(line.size() - got.size());
+                    got += more;
+                }
+        }
+        EXPECT_EQ(got, line);
+    }
+    std::string all;
+    for (const std::string& line : lines) {
+        all += line;
+    }
+    const std::string rest = co_await reader.read();
+    EXPECT_EQ(rest, all);
+    co_await sending;
+    writer.close();
+    co_await writer.wait_closed();
+    server.close();
+    co_await server.wait_closed();
+}
+
+/// More than is taken at once, both ways at the same time, over sockets of the given making.
+Coroutine<> exchange(StreamPair one, StreamPair other, std::size_t size) {
+    const std::string there = bytes(size);
+    const std::string back(there.rbegin(), there.rend());
+    const auto send = [](StreamWriter& writer, std::string_view text) -> Coroutine<> {
+        for (std::size_t begin = 0; begin < text.size(); begin += 30'011) {
+            writer.write(text.substr(begin, 30'011));
+            co_await writer.drain();
+        }
+        writer.write_eof();
+    };
+    const auto receive = [](StreamReader& reader) -> Coroutine<std::string> {
+        std::string all = co_await reader.read();
+        co_return all;
+    };
+    const Task<std::string> at_one = create_task(receive(one.reader));
+    const Task<std::string> at_other = create_task(receive(other.reader));
+    co_await gather(send(one.writer, there), send(other.writer, back));
+    const std::string got_there = co_await at_other;
+    const std::string got_back = co_await at_one;
+    EXPECT_TRUE(got_there == there);
+    EXPECT_TRUE(got_back == back);
+    one.writer.close();
+    other.writer.close();
+    co_await one.writer.wait_closed();
+    co_await other.writer.wait_closed();
+}
+
+Coroutine<> exchange_over_unix_sockets(std::size_t size) {
+    auto [ours, theirs] = connected();
+    StreamPair one = co_await open_connection(std::move(ours));
+    StreamPair other = co_await open_connection(std::move(theirs));
+    co_await exchange(std::move(one), std::move(other), size);
+}
+
+Coroutine<> exchange_little() {
+    co_await exchange_over_unix_sockets(3'000);
+}
+Coroutine<> exchange_much() {
+    co_await exchange_over_unix_sockets(700'000);
+}
+
+Coroutine<> send_raw(const Socket& socket, std::string_view text) {
+    co_await sock_sendall(socket, text);
+}
+
+/// The same without streams.
+Coroutine<> exchange_raw() {
+    auto [one, other] = connected();
+    const std::string text = bytes(20'000);
+    const Task<> sending = create_task(send_raw(one, text));
+    std::string got;
+    while (got.size() < text.size()) {
+        const std::string more = co_await sock_recv(other, 333);
+        got += more;
+    }
+    co_await sending;
+    EXPECT_TRUE(got == text);
+}
+
+Coroutine<> connect_many() {
+    Server server = co_await start_server(echo, "127.0.0.1", 0);
+    const int port = server.addresses().front().port();
+    const auto visit = [](int port) -> Coroutine<> {
+        auto [reader, writer] = co_await open_connection("127.0.0.1", port);
+        writer.write("x");
+        const std::string answer = co_await reader.readexactly(1);
+        EXPECT_EQ(answer, "x");
+        writer.close();
+        co_await writer.wait_closed();
+    };
+    for (int round = 0; round < 3; ++round) {
+        co_await gather(visit(port), visit(port), visit(port), visit(port), visit(port));
+    }
+    server.close();
+    co_await server.wait_closed();
+}
+
+// -------------------------------------------------------------------------------------------
+
+using Scenario = Coroutine<> (*)();
+
+/// Returns how many lies were told.
+std::int64_t withstand(Scenario scenario, const Hostility& hostility) {
+    std::int64_t lies = 0;
+    for (const char* proactor : testing::proactors) {
+        SCOPED_TRACE(std::string("on ") + proactor);
+        const testing::VirtualClockScope clock;
+        const std::size_t before = open_descriptors();
+        const HostileSystem system(hostility);
+        try {
+            run(wait_for(scenario(), 100'000), {.proactor = proactor});
+        } catch (...) {
+            ADD_FAILURE() << "the test threw " << describe(std::current_exception());
+        }
+        lies += system.lies();
+        EXPECT_EQ(open_descriptors(), before);
+    }
+    return lies;
+}
+
+Hostility in_pieces_of(std::size_t most_bytes) {
+    Hostility hostility;
+    hostility.most_bytes = most_bytes;
+    return hostility;
+}
+
+TEST(HostileSystem, that_transfers_little_at_a_time_loses_no_byte) {
+    for (std::size_t size = 1; size <= 64; ++size) {
+        SCOPED_TRACE("in pieces of " + std::to_string(size));
+        EXPECT_GT(withstand(&echo_lines, in_pieces_of(size)), 0);
+        withstand(&exchange_little, in_pieces_of(size));
+    }
+    for (const std::size_t size : {997U, 4'096U, 65'535U}) {
+        SCOPED_TRACE("in pieces of " + std::to_string(size));
+        withstand(&exchange_much, in_pieces_of(size));
+    }
+    withstand(&exchange_raw, in_pieces_of(1));
+    withstand(&exchange_raw, in_pieces_of(7));
+}
+
+/// Each seed is another storm.
+void withstand_storms(Hostility hostility) {
+    std::int64_t lies = 0;
+    for (hostility.seed = 1; hostility.seed <= 10; ++hostility.seed) {
+        SCOPED_TRACE("seed " + std::to_string(hostility.seed));
+        for (const Scenario scenario :
+             {&echo_lines, &exchange_little, &exchange_much, &exchange_raw, &connect_many}) {
+            lies += withstand(scenario, hostility);
+        }
+    }
+    EXPECT_GT(lies, 0);
+}
+
+TEST(HostileSystem, that_says_not_now_most_of_the_time_loses_no_byte) {
+    Hostility hostility;
+    hostility.would_block = 90;
+    withstand_storms(hostility);
+}
+TEST(HostileSystem, that_is_interrupted_most_of_the_time_loses_no_byte) {
+    Hostility hostility;
+    hostility.interrupted = 80;
+    withstand_storms(hostility);
+}
+TEST(HostileSystem, that_does_all_of_it_loses_no_byte) {
+    Hostility hostility;
+    hostility.would_block = 30;
+    hostility.interrupted = 30;
+    hostility.delayed = 1;
+    hostility.most_bytes = 501;
+    withstand_storms(hostility);
+}
+
+}  // namespace
+
+}  // namespace asyncio

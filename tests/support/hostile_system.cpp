@@ -1,0 +1,482 @@
+// hostile_system.cpp - what stands between the library and the C library in tests of failure.
+//
+// SPDX-License-Identifier: MIT
+#include "hostile_system.hpp"
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstdarg>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+// What the linker makes of the C library's functions where they are wrapped.
+extern "C" {
+int __real_accept4(int fd, sockaddr* address, socklen_t* size, int flags);
+int __real_close(int fd);
+int __real_connect(int fd, const sockaddr* address, socklen_t size);
+int __real_epoll_ctl(int epoll, int action, int fd, epoll_event* event);
+int __real_epoll_wait(int epoll, epoll_event* events, int size, int timeout);
+int __real_eventfd(unsigned value, int flags);
+int __real_fcntl(int fd, int command, long argument);
+int __real_getaddrinfo(const char* host, const char* service, const addrinfo* hints,
+                       addrinfo** infos);
+ssize_t __real_getrandom(void* data, std::size_t size, unsigned flags);
+int __real_getsockopt(int fd, int level, int name, void* value, socklen_t* size);
+int __real_poll(pollfd* entries, nfds_t count, int timeout);
+ssize_t __real_read(int fd, void* data, std::size_t size);
+ssize_t __real_recv(int fd, void* data, std::size_t size, int flags);
+ssize_t __real_recvfrom(int fd, void* data, std::size_t size, int flags, sockaddr* address,
+                        socklen_t* address_size);
+ssize_t __real_send(int fd, const void* data, std::size_t size, int flags);
+ssize_t __real_sendmsg(int fd, const msghdr* message, int flags);
+ssize_t __real_sendto(int fd, const void* data, std::size_t size, int flags,
+                      const sockaddr* address, socklen_t address_size);
+long __real_syscall(long number, long a, long b, long c, long d, long e, long f);
+ssize_t __real_write(int fd, const void* data, std::size_t size);
+}
+
+namespace asyncio::testing {
+
+namespace {
+
+template <int... Errors>
+constexpr std::array<int, sizeof...(Errors)> errors_of{Errors...};
+
+constexpr SystemCall table[] = {
+#define SYSTEM_CALL(name, ...) {#name, errors_of<__VA_ARGS__>},
+#define NUMBERED_CALL(name, ...) SYSTEM_CALL(name, __VA_ARGS__)
+#include "system_calls.inc"
+#undef NUMBERED_CALL
+#undef SYSTEM_CALL
+};
+
+/// What a wrapper is to do.
+enum class Verdict { honest, fail };
+
+/// The system's mood, and what it has to remember in order not to contradict itself.
+class Mood {
+public:
+    static Mood& get() {
+        static Mood mood;
+        return mood;
+    }
+
+    void begin(const Hostility& hostility) {
+        const std::scoped_lock lock(mutex_);
+        hostility_ = hostility;
+        random_ = hostility.seed;
+        counts_.clear();
+        calls_ = 0;
+        lies_ = 0;
+        failed_ = 0;
+        active_.store(true, std::memory_order_release);
+    }
+    void end() {
+        const std::scoped_lock lock(mutex_);
+        active_.store(false, std::memory_order_release);
+    }
+
+    static inline thread_local int friendly = 0;
+
+    [[nodiscard]] bool active() const noexcept {
+        return friendly == 0 && active_.load(std::memory_order_acquire);
+    }
+
+    /// The errno that `call` is to fail with; 0: none. Counts it.
+    int meet(std::string_view call) {
+        if (!active()) {
+            return 0;
+        }
+        const std::scoped_lock lock(mutex_);
+        const std::int64_t number = ++counts_[call];
+        if (++calls_ > most_calls) {
+            std::fprintf(stderr, "the library calls and calls; the last: %.*s\n",
+                         static_cast<int>(call.size()), call.data());
+            std::abort();
+        }
+        if (call == hostility_.call && number >= hostility_.nth &&
+            number < hostility_.nth + hostility_.times) {
+            ++failed_;
+            return hostility_.error;
+        }
+        if (lies(hostility_.delayed)) {
+            const timespec time{0, 100'000};
+            ::nanosleep(&time, nullptr);
+        }
+        return knows(call, EINTR) && lies(hostility_.interrupted) ? EINTR : 0;
+    }
+
+    /// The same for a transfer on `fd`; `size` becomes what it may transfer.
+    int meet(std::string_view call, int fd, std::size_t& size) {
+        if (!active() || is_counter(fd)) {
+            return 0;
+        }
+        const int error = meet(call);
+        const std::scoped_lock lock(mutex_);
+        if (error != 0) {
+            if (error == EAGAIN) {
+                remember(fd);
+            }
+            return error;
+        }
+        if (lies(hostility_.would_block)) {
+            remember(fd);
+            return EAGAIN;
+        }
+        if (size > hostility_.most_bytes && is_stream(fd)) {
+            size = hostility_.most_bytes;
+            ++lies_;
+            remember(fd);
+        }
+        return 0;
+    }
+
+    /// What was said about a descriptor may not have been true: epoll is to look again.
+    void make_good(int epoll) {
+        if (!active_.load(std::memory_order_acquire)) {
+            return;
+        }
+        const std::scoped_lock lock(mutex_);
+        for (const int fd : std::exchange(lied_about_, {})) {
+            const auto found = watched_.find({epoll, fd});
+            if (found != watched_.end()) {
+                __real_epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &found->second);
+            }
+        }
+    }
+
+    void watched(int epoll, int action, int fd, const epoll_event* event) {
+        const std::scoped_lock lock(mutex_);
+        if (action == EPOLL_CTL_DEL) {
+            watched_.erase({epoll, fd});
+        } else {
+            watched_.insert_or_assign({epoll, fd}, *event);
+        }
+    }
+    void made_counter(int fd) {
+        const std::scoped_lock lock(mutex_);
+        counters_.insert(fd);
+    }
+    void closed(int fd) {
+        const std::scoped_lock lock(mutex_);
+        counters_.erase(fd);
+        lied_about_.erase(fd);
+        std::erase_if(watched_, [fd](const auto& entry) {
+            return entry.first.first == fd || entry.first.second == fd;
+        });
+    }
+
+    [[nodiscard]] bool failed() {
+        const std::scoped_lock lock(mutex_);
+        return failed_ > 0;
+    }
+    [[nodiscard]] std::int64_t calls(std::string_view name) {
+        const std::scoped_lock lock(mutex_);
+        const auto found = counts_.find(name);
+        return found != counts_.end() ? found->second : 0;
+    }
+    [[nodiscard]] std::int64_t calls() {
+        const std::scoped_lock lock(mutex_);
+        return calls_;
+    }
+    [[nodiscard]] std::int64_t told() {
+        const std::scoped_lock lock(mutex_);
+        return lies_;
+    }
+
+private:
+    static constexpr std::int64_t most_calls = 5'000'000;
+
+    static bool knows(std::string_view call, int error) {
+        for (const SystemCall& each : table) {
+            if (each.name == call) {
+                for (const int known : each.errors) {
+                    if (known == error) {
+                        return true;
+                    }
+                }
+                return false;
+            }
+        }
+        return false;
+    }
+
+    bool lies(int percent) {
+        if (percent == 0) {
+            return false;
+        }
+        random_ ^= random_ << 13;
+        random_ ^= random_ >> 7;
+        random_ ^= random_ << 17;
+        const bool lie = random_ % 100 < static_cast<std::uint64_t>(percent);
+        lies_ += lie ? 1 : 0;
+        return lie;
+    }
+
+    void remember(int fd) { lied_about_.insert(fd); }
+
+    // That of an eventfd, or of a clock: it is never full.
+    bool is_counter(int fd) {
+        const std::scoped_lock lock(mutex_);
+        return counters_.contains(fd);
+    }
+
+    static bool is_stream(int fd) {
+        int type = 0;
+        socklen_t size = sizeof type;
+        return __real_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type == SOCK_STREAM;
+    }
+
+    std::mutex mutex_;
+    std::atomic<bool> active_{false};
+    Hostility hostility_;
+    std::uint64_t random_ = 1;
+    std::map<std::string_view, std::int64_t> counts_;
+    std::int64_t calls_ = 0;
+    std::int64_t lies_ = 0;
+    std::int64_t failed_ = 0;
+    std::map<std::pair<int, int>, epoll_event>
+        watched_;  // by the epoll instance and the descriptor
+    std::set<int> lied_about_;
+    std::set<int> counters_;
+};
+
+template <class Result = int>
+Result refuse(int error) noexcept {
+    errno = error;
+    return -1;
+}
+
+/// What at most `size` bytes of `buffers` are.
+std::vector<iovec> first_bytes(const iovec* buffers, std::size_t count, std::size_t size) {
+    std::vector<iovec> first;
+    for (std::size_t i = 0; i < count && size > 0; ++i) {
+        iovec buffer = buffers[i];
+        buffer.iov_len = std::min(buffer.iov_len, size);
+        size -= buffer.iov_len;
+        first.push_back(buffer);
+    }
+    return first;
+}
+
+std::size_t size_of(const msghdr& message) {
+    std::size_t size = 0;
+    for (std::size_t i = 0; i < message.msg_iovlen; ++i) {
+        size += message.msg_iov[i].iov_len;
+    }
+    return size;
+}
+
+}  // namespace
+
+std::span<const SystemCall> system_calls() noexcept {
+    return table;
+}
+
+HostileSystem::HostileSystem(const Hostility& hostility) {
+    Mood::get().begin(hostility);
+}
+HostileSystem::~HostileSystem() {
+    Mood::get().end();
+}
+bool HostileSystem::failed() const {
+    return Mood::get().failed();
+}
+std::int64_t HostileSystem::calls(std::string_view name) const {
+    return Mood::get().calls(name);
+}
+std::int64_t HostileSystem::calls() const {
+    return Mood::get().calls();
+}
+std::int64_t HostileSystem::lies() const {
+    return Mood::get().told();
+}
+
+FriendlySystem::FriendlySystem() noexcept {
+    ++Mood::friendly;
+}
+FriendlySystem::~FriendlySystem() {
+    --Mood::friendly;
+}
+
+}  // namespace asyncio::testing
+
+// The wrappers. Those that only may fail come from one line each.
+
+using asyncio::testing::Mood;
+using asyncio::testing::refuse;
+
+extern "C" {
+
+#define MAY_FAIL(Result, name, parameters, arguments)                \
+    Result __real_##name parameters;                                 \
+    Result __wrap_##name parameters {                                \
+        if (const int error = Mood::get().meet(#name); error != 0) { \
+            return refuse<Result>(error);                            \
+        }                                                            \
+        return __real_##name arguments;                              \
+    }
+
+MAY_FAIL(int, bind, (int fd, const sockaddr* address, socklen_t size), (fd, address, size))
+MAY_FAIL(int, epoll_create1, (int flags), (flags))
+MAY_FAIL(int, fcntl, (int fd, int command, long argument), (fd, command, argument))
+MAY_FAIL(int, getpeername, (int fd, sockaddr* address, socklen_t* size), (fd, address, size))
+MAY_FAIL(ssize_t, getrandom, (void* data, std::size_t size, unsigned flags), (data, size, flags))
+MAY_FAIL(int, getsockname, (int fd, sockaddr* address, socklen_t* size), (fd, address, size))
+MAY_FAIL(int, getsockopt, (int fd, int level, int name, void* value, socklen_t* size),
+         (fd, level, name, value, size))
+MAY_FAIL(int, listen, (int fd, int backlog), (fd, backlog))
+MAY_FAIL(int, setsockopt, (int fd, int level, int name, const void* value, socklen_t size),
+         (fd, level, name, value, size))
+MAY_FAIL(int, shutdown, (int fd, int how), (fd, how))
+MAY_FAIL(int, socket, (int family, int type, int protocol), (family, type, protocol))
+
+int __wrap_eventfd(unsigned value, int flags) {
+    if (const int error = Mood::get().meet("eventfd"); error != 0) {
+        return refuse(error);
+    }
+    const int fd = __real_eventfd(value, flags);
+    Mood::get().made_counter(fd);
+    return fd;
+}
+
+// Linux has closed it also when it says that it could not.
+int __wrap_close(int fd) {
+    Mood::get().closed(fd);
+    const int error = Mood::get().meet("close");
+    const int result = __real_close(fd);
+    return error != 0 ? refuse(error) : result;
+}
+
+// An interrupted one goes on by itself.
+int __wrap_connect(int fd, const sockaddr* address, socklen_t size) {
+    const int error = Mood::get().meet("connect");
+    if (error != 0 && error != EINTR) {
+        return refuse(error);
+    }
+    const int result = __real_connect(fd, address, size);
+    return error != 0 && (result == 0 || errno == EINPROGRESS) ? refuse(error) : result;
+}
+
+int __wrap_epoll_ctl(int epoll, int action, int fd, epoll_event* event) {
+    if (action != EPOLL_CTL_DEL) {
+        if (const int error = Mood::get().meet("epoll_ctl"); error != 0) {
+            return refuse(error);
+        }
+    }
+    const int result = __real_epoll_ctl(epoll, action, fd, event);
+    if (result == 0) {
+        Mood::get().watched(epoll, action, fd, event);
+    }
+    return result;
+}
+
+int __wrap_epoll_wait(int epoll, epoll_event* events, int size, int timeout) {
+    Mood::get().make_good(epoll);
+    const int error = Mood::get().meet("epoll_wait");
+    return error != 0 ? refuse(error) : __real_epoll_wait(epoll, events, size, timeout);
+}
+
+long __wrap_syscall(long number, long a, long b, long c, long d, long e, long f) {
+    const char* name = nullptr;
+    switch (number) {
+        case SYS_epoll_pwait2:
+            Mood::get().make_good(static_cast<int>(a));
+            name = "epoll_pwait2";
+            break;
+        default:
+            std::fprintf(stderr, "hostile_system.cpp has no wrapper of system call %ld\n", number);
+            std::abort();
+    }
+    const int error = Mood::get().meet(name);
+    return error != 0 ? refuse<long>(error) : __real_syscall(number, a, b, c, d, e, f);
+}
+
+int __wrap_getaddrinfo(const char* host, const char* service, const addrinfo* hints,
+                       addrinfo** infos) {
+    const int error = Mood::get().meet("getaddrinfo");
+    return error != 0 ? error : __real_getaddrinfo(host, service, hints, infos);
+}
+
+int __wrap_accept4(int fd, sockaddr* address, socklen_t* address_size, int flags) {
+    std::size_t size = 0;
+    const int error = Mood::get().meet("accept4", fd, size);
+    return error != 0 ? refuse(error) : __real_accept4(fd, address, address_size, flags);
+}
+
+// That nothing is ready is a result, not an error.
+int __wrap_poll(pollfd* entries, nfds_t count, int timeout) {
+    std::size_t size = 0;
+    const int error = Mood::get().meet("poll", entries->fd, size);
+    if (error == EAGAIN) {
+        entries->revents = 0;
+        return 0;
+    }
+    return error != 0 ? refuse(error) : __real_poll(entries, count, timeout);
+}
+
+ssize_t __wrap_read(int fd, void* data, std::size_t size) {
+    const int error = Mood::get().meet("read", fd, size);
+    return error != 0 ? refuse<ssize_t>(error) : __real_read(fd, data, size);
+}
+
+ssize_t __wrap_write(int fd, const void* data, std::size_t size) {
+    const int error = Mood::get().meet("write", fd, size);
+    return error != 0 ? refuse<ssize_t>(error) : __real_write(fd, data, size);
+}
+
+ssize_t __wrap_recv(int fd, void* data, std::size_t size, int flags) {
+    const int error = Mood::get().meet("recv", fd, size);
+    return error != 0 ? refuse<ssize_t>(error) : __real_recv(fd, data, size, flags);
+}
+
+ssize_t __wrap_recvfrom(int fd, void* data, std::size_t size, int flags, sockaddr* address,
+                        socklen_t* address_size) {
+    const int error = Mood::get().meet("recvfrom", fd, size);
+    return error != 0 ? refuse<ssize_t>(error)
+                      : __real_recvfrom(fd, data, size, flags, address, address_size);
+}
+
+ssize_t __wrap_send(int fd, const void* data, std::size_t size, int flags) {
+    const int error = Mood::get().meet("send", fd, size);
+    return error != 0 ? refuse<ssize_t>(error) : __real_send(fd, data, size, flags);
+}
+
+ssize_t __wrap_sendto(int fd, const void* data, std::size_t size, int flags,
+                      const sockaddr* address, socklen_t address_size) {
+    const int error = Mood::get().meet("sendto", fd, size);
+    return error != 0 ? refuse<ssize_t>(error)
+                      : __real_sendto(fd, data, size, flags, address, address_size);
+}
+
+ssize_t __wrap_sendmsg(int fd, const msghdr* message, int flags) {
+    std::size_t size = asyncio::testing::size_of(*message);
+    if (const int error = Mood::get().meet("sendmsg", fd, size); error != 0) {
+        return refuse<ssize_t>(error);
+    }
+    std::vector<iovec> first =
+        asyncio::testing::first_bytes(message->msg_iov, message->msg_iovlen, size);
+    msghdr shortened = *message;
+    shortened.msg_iov = first.data();
+    shortened.msg_iovlen = first.size();
+    return __real_sendmsg(fd, &shortened, flags);
+}
+
+}  // extern "C"
