@@ -1,6 +1,8 @@
-// failing_calls_test.cpp - each system call of what programs do with the network fails, in turn.
+// failing_calls_test.cpp - each system call, and each operation, of what programs do with the
+// network fails, in turn.
 //
 // SPDX-License-Identifier: MIT
+#include "support/each_operation.hpp"
 #include "support/each_system_call.hpp"
 
 #include <asyncio/sockets.hpp>
@@ -17,6 +19,7 @@ namespace asyncio {
 
 namespace {
 
+using testing::expect_survives_each_operation;
 using testing::expect_survives_each_system_call;
 
 void check(bool holds) {
@@ -113,8 +116,14 @@ Coroutine<> receive_much() {
 TEST(EachSystemCall, may_fail_in_an_echo_over_streams) {
     expect_survives_each_system_call(&echo_over_streams);
 }
+TEST(EachOperation, may_fail_in_an_echo_over_streams) {
+    expect_survives_each_operation(&echo_over_streams);
+}
 TEST(EachSystemCall, may_fail_where_a_writer_waits_for_a_reader) {
     expect_survives_each_system_call(&receive_much);
+}
+TEST(EachOperation, may_fail_where_a_writer_waits_for_a_reader) {
+    expect_survives_each_operation(&receive_much);
 }
 
 // ---------------------------------------------------------------------------------- servers
@@ -146,8 +155,14 @@ Coroutine<> serve_on_all_interfaces() {
 TEST(EachSystemCall, may_fail_in_a_server) {
     expect_survives_each_system_call(&serve_several);
 }
+TEST(EachOperation, may_fail_in_a_server) {
+    expect_survives_each_operation(&serve_several);
+}
 TEST(EachSystemCall, may_fail_in_a_server_on_all_interfaces) {
     expect_survives_each_system_call(&serve_on_all_interfaces);
+}
+TEST(EachOperation, may_fail_in_a_server_on_all_interfaces) {
+    expect_survives_each_operation(&serve_on_all_interfaces);
 }
 
 // CPython takes it for a family that the system does not have, and listens on what is left.
@@ -194,6 +209,9 @@ Coroutine<> use_sockets() {
 
 TEST(EachSystemCall, may_fail_between_sockets) {
     expect_survives_each_system_call(&use_sockets);
+}
+TEST(EachOperation, may_fail_between_sockets) {
+    expect_survives_each_operation(&use_sockets);
 }
 
 // ------------------------------------------------------------------------------------ names
