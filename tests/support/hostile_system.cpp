@@ -3,17 +3,16 @@
 // SPDX-License-Identifier: MIT
 #include "hostile_system.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
 #include <map>
 #include <mutex>
 #include <set>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -22,6 +21,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -40,10 +40,13 @@ int __real_getaddrinfo(const char* host, const char* service, const addrinfo* hi
 ssize_t __real_getrandom(void* data, std::size_t size, unsigned flags);
 int __real_getsockopt(int fd, int level, int name, void* value, socklen_t* size);
 int __real_poll(pollfd* entries, nfds_t count, int timeout);
+ssize_t __real_pread(int fd, void* data, std::size_t size, off_t offset);
+ssize_t __real_pwrite(int fd, const void* data, std::size_t size, off_t offset);
 ssize_t __real_read(int fd, void* data, std::size_t size);
 ssize_t __real_recv(int fd, void* data, std::size_t size, int flags);
 ssize_t __real_recvfrom(int fd, void* data, std::size_t size, int flags, sockaddr* address,
                         socklen_t* address_size);
+ssize_t __real_recvmsg(int fd, msghdr* message, int flags);
 ssize_t __real_send(int fd, const void* data, std::size_t size, int flags);
 ssize_t __real_sendmsg(int fd, const msghdr* message, int flags);
 ssize_t __real_sendto(int fd, const void* data, std::size_t size, int flags,
@@ -66,9 +69,6 @@ constexpr SystemCall table[] = {
 #undef NUMBERED_CALL
 #undef SYSTEM_CALL
 };
-
-/// What a wrapper is to do.
-enum class Verdict { honest, fail };
 
 /// The system's mood, and what it has to remember in order not to contradict itself.
 class Mood {
@@ -136,7 +136,7 @@ public:
             }
             return error;
         }
-        if (lies(hostility_.would_block)) {
+        if (knows(call, EAGAIN) && lies(hostility_.would_block)) {
             remember(fd);
             return EAGAIN;
         }
@@ -264,25 +264,36 @@ Result refuse(int error) noexcept {
     return -1;
 }
 
-/// What at most `size` bytes of `buffers` are.
-std::vector<iovec> first_bytes(const iovec* buffers, std::size_t count, std::size_t size) {
-    std::vector<iovec> first;
-    for (std::size_t i = 0; i < count && size > 0; ++i) {
-        iovec buffer = buffers[i];
-        buffer.iov_len = std::min(buffer.iov_len, size);
-        size -= buffer.iov_len;
-        first.push_back(buffer);
+/// A message of which only `size` bytes are transferred.
+class Shortened {
+public:
+    explicit Shortened(const msghdr& whole) : message_(whole) {
+        for (std::size_t i = 0; i < whole.msg_iovlen; ++i) {
+            size += whole.msg_iov[i].iov_len;
+        }
     }
-    return first;
-}
-
-std::size_t size_of(const msghdr& message) {
     std::size_t size = 0;
-    for (std::size_t i = 0; i < message.msg_iovlen; ++i) {
-        size += message.msg_iov[i].iov_len;
+
+    msghdr* get() {
+        if (!made_) {
+            made_ = true;
+            std::size_t left = size;
+            for (std::size_t i = 0; i < message_.msg_iovlen; ++i) {
+                iovec buffer = message_.msg_iov[i];
+                buffer.iov_len = std::min(buffer.iov_len, left);
+                left -= buffer.iov_len;
+                buffers_.push_back(buffer);
+            }
+            message_.msg_iov = buffers_.data();
+        }
+        return &message_;
     }
-    return size;
-}
+
+private:
+    msghdr message_;
+    std::vector<iovec> buffers_;
+    bool made_ = false;
+};
 
 }  // namespace
 
@@ -322,6 +333,7 @@ FriendlySystem::~FriendlySystem() {
 
 using asyncio::testing::Mood;
 using asyncio::testing::refuse;
+using asyncio::testing::Shortened;
 
 extern "C" {
 
@@ -336,6 +348,22 @@ extern "C" {
 
 MAY_FAIL(int, bind, (int fd, const sockaddr* address, socklen_t size), (fd, address, size))
 MAY_FAIL(int, epoll_create1, (int flags), (flags))
+MAY_FAIL(int, fdatasync, (int fd), (fd))
+MAY_FAIL(int, fsync, (int fd), (fd))
+MAY_FAIL(int, ftruncate, (int fd, off_t size), (fd, size))
+MAY_FAIL(int, linkat, (int from, const char* path, int to, const char* name, int flags),
+         (from, path, to, name, flags))
+MAY_FAIL(int, mkdirat, (int directory, const char* path, mode_t mode), (directory, path, mode))
+MAY_FAIL(int, openat, (int directory, const char* path, int flags, mode_t mode),
+         (directory, path, flags, mode))
+MAY_FAIL(int, renameat2, (int from, const char* path, int to, const char* name, unsigned flags),
+         (from, path, to, name, flags))
+MAY_FAIL(int, statx,
+         (int directory, const char* path, int flags, unsigned mask, struct statx* status),
+         (directory, path, flags, mask, status))
+MAY_FAIL(int, symlinkat, (const char* target, int directory, const char* path),
+         (target, directory, path))
+MAY_FAIL(int, unlinkat, (int directory, const char* path, int flags), (directory, path, flags))
 MAY_FAIL(int, fcntl, (int fd, int command, long argument), (fd, command, argument))
 MAY_FAIL(int, getpeername, (int fd, sockaddr* address, socklen_t* size), (fd, address, size))
 MAY_FAIL(ssize_t, getrandom, (void* data, std::size_t size, unsigned flags), (data, size, flags))
@@ -466,17 +494,32 @@ ssize_t __wrap_sendto(int fd, const void* data, std::size_t size, int flags,
                       : __real_sendto(fd, data, size, flags, address, address_size);
 }
 
+ssize_t __wrap_pread(int fd, void* data, std::size_t size, off_t offset) {
+    const int error = Mood::get().meet("pread", fd, size);
+    return error != 0 ? refuse<ssize_t>(error) : __real_pread(fd, data, size, offset);
+}
+
+ssize_t __wrap_pwrite(int fd, const void* data, std::size_t size, off_t offset) {
+    const int error = Mood::get().meet("pwrite", fd, size);
+    return error != 0 ? refuse<ssize_t>(error) : __real_pwrite(fd, data, size, offset);
+}
+
 ssize_t __wrap_sendmsg(int fd, const msghdr* message, int flags) {
-    std::size_t size = asyncio::testing::size_of(*message);
-    if (const int error = Mood::get().meet("sendmsg", fd, size); error != 0) {
+    Shortened shortened(*message);
+    const int error = Mood::get().meet("sendmsg", fd, shortened.size);
+    return error != 0 ? refuse<ssize_t>(error) : __real_sendmsg(fd, shortened.get(), flags);
+}
+
+ssize_t __wrap_recvmsg(int fd, msghdr* message, int flags) {
+    Shortened shortened(*message);
+    if (const int error = Mood::get().meet("recvmsg", fd, shortened.size); error != 0) {
         return refuse<ssize_t>(error);
     }
-    std::vector<iovec> first =
-        asyncio::testing::first_bytes(message->msg_iov, message->msg_iovlen, size);
-    msghdr shortened = *message;
-    shortened.msg_iov = first.data();
-    shortened.msg_iovlen = first.size();
-    return __real_sendmsg(fd, &shortened, flags);
+    const ssize_t result = __real_recvmsg(fd, shortened.get(), flags);
+    message->msg_namelen = shortened.get()->msg_namelen;
+    message->msg_controllen = shortened.get()->msg_controllen;
+    message->msg_flags = shortened.get()->msg_flags;
+    return result;
 }
 
 }  // extern "C"
