@@ -18,39 +18,114 @@ CONDITION = re.compile(r"^\s*#\s*(if|ifdef|ifndef|elif|else)\b")
 # lowlevel/waiter.hpp.
 LAYERS = [
     # 0 vocabulary
-    """exceptions time contextvars log lowlevel/intrusive detail/blocks detail/config
-    detail/context_map detail/context_slot detail/function detail/ssl_errors ssl_errors source_names""",
+    """
+    exceptions
+    time
+    contextvars
+    log
+    lowlevel/intrusive
+    detail/blocks
+    detail/config
+    detail/context_map
+    detail/context_slot
+    detail/function
+    detail/ssl_errors
+    ssl_errors
+    source_names
+    """,
     # 1 loop
-    """events lowlevel/callback lowlevel/executor lowlevel/inbox lowlevel/loop_resource
-    lowlevel/operation lowlevel/proactor detail/handle debug_state timer_heap""",
+    """
+    events
+    lowlevel/callback
+    lowlevel/executor
+    lowlevel/inbox
+    lowlevel/loop_resource
+    lowlevel/operation
+    lowlevel/proactor
+    detail/handle
+    debug_state
+    timer_heap
+    """,
     # 2 tasks
-    """cancel_scope coroutines generators futures result tasks timeouts with lowlevel/waiter
-    detail/as_completed detail/error_or detail/future_base detail/gather detail/generator_base
-    detail/outcome detail/scope detail/shield detail/sleep detail/task detail/task_base detail/wait
-    lowlevel/checkpoint debug exception_handler report repr task_factory""",
+    """
+    cancel_scope
+    coroutines
+    generators
+    futures
+    result
+    tasks
+    timeouts
+    with
+    lowlevel/waiter
+    detail/as_completed
+    detail/error_or
+    detail/future_base
+    detail/gather
+    detail/generator_base
+    detail/outcome
+    detail/scope
+    detail/shield
+    detail/sleep
+    detail/task
+    detail/task_base
+    detail/wait
+    lowlevel/checkpoint
+    debug
+    exception_handler
+    report
+    repr
+    task_factory
+    """,
     # 3 coordination
-    """channels lowlevel/instrument taskgroups locks queues graph staggered
-    detail/acquire detail/channel detail/event detail/lock detail/place detail/primitive detail/queue_awaiters
-    detail/queue_base detail/queue_storage detail/semaphore""",
+    """
+    channels
+    lowlevel/instrument
+    taskgroups
+    locks
+    queues
+    graph
+    staggered
+    detail/acquire
+    detail/channel
+    detail/event
+    detail/lock
+    detail/place
+    detail/primitive
+    detail/queue_awaiters
+    detail/queue_base
+    detail/queue_storage
+    detail/semaphore
+    """,
     # 4 input and output
-    """sockets signals files threads
-    addresses connect_socket detail/concurrent_future detail/socket_operations detail/work endpoints
-    getaddrinfo loop_io short_address socket_file unix_endpoints""",
-    """sockets transports protocols ssl subprocess signals files threads processes
-    detail/ssl_types detail/tls_engine ssl/openssl ssl/errors ssl/bio ssl/certificate ssl/certificates
-    ssl/context ssl/engine ssl/object ssl/session ssl/ssl
-    detail/concurrent_future detail/socket_operations detail/work addresses endpoints getaddrinfo
-    loop_io""",
+    """
+    sockets
+    signals
+    files
+    threads
+    spawn
+    spawn_child
+    child
+    addresses
+    connect_socket
+    detail/concurrent_future
+    detail/socket_operations
+    detail/work
+    endpoints
+    getaddrinfo
+    loop_io
+    short_address
+    socket_file
+    unix_endpoints
+    """,
     # 5 programs
     """
+    transports
+    protocols
+    subprocess
+    processes
     runners
     streams
     servers
-    transports
-    protocols
-    ssl
-    subprocess
-    processes
     detail/server_ref
     detail/start_server
     detail/stream_drain
@@ -66,16 +141,23 @@ LAYERS = [
     receiver
     socket_connection
     stream_writer
+    pipes
+    pipe_connection
+    ssl/bio
+    ssl/certificate
+    ssl/certificates
+    ssl/context
+    ssl/engine
+    ssl/errors
+    ssl/object
+    ssl/openssl
+    ssl/session
+    ssl/ssl
+    ssl
+    detail/subprocess
+    detail/ssl_types
+    detail/tls_engine
     """,
-    """sockets signals files threads spawn spawn_child child
-    addresses connect_socket detail/concurrent_future detail/socket_operations detail/work endpoints
-    getaddrinfo loop_io short_address""",
-    # 5 programs
-    """runners streams servers transports protocols ssl subprocess processes pipes
-    detail/server_ref detail/start_server detail/stream_drain
-    detail/stream_handle detail/stream_read detail/wait_closed open_connection receive_text
-    descriptor_connection descriptor_input descriptor_output outgoing receiver pipe_connection
-    socket_connection stream_writer""",
 ]
 LAYER = {name: layer for layer, names in enumerate(LAYERS) for name in names.split()}
 UMBRELLA = "asyncio"
