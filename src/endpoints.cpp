@@ -7,6 +7,7 @@
 
 #include "addresses.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <exception>
 #include <string>
@@ -34,6 +35,31 @@ AddressInfoOptions stream_addresses(AddressFamily family, int flags) noexcept {
     options.type = SocketType::stream;
     options.flags = flags;
     return options;
+}
+
+Coroutine<std::vector<Address>> server_addresses(std::vector<std::string> hosts, int port,
+                                                 AddressFamily family) {
+    std::vector<Address> addresses;
+    if (hosts.empty()) {
+        addresses = all_interfaces(port, family);
+    }
+    for (const std::string& host : hosts) {
+        const AddressInfoOptions wanted = stream_addresses(family, 0);
+        const std::vector<AddressInfo> infos = co_await getaddrinfo(host, port, wanted);
+        for (const AddressInfo& info : infos) {
+            if (std::find(addresses.begin(), addresses.end(), info.address) == addresses.end()) {
+                addresses.push_back(info.address);
+            }
+        }
+    }
+    co_return addresses;
+}
+
+void check_stream(const Socket& socket) {
+    if (socket.type() != SocketType::stream) {
+        throw std::invalid_argument("A Stream Socket was expected, got <socket fd=" +
+                                    std::to_string(socket.fileno()) + ">");
+    }
 }
 
 namespace {

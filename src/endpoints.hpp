@@ -3,9 +3,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <asyncio/coroutines.hpp>
 #include <asyncio/sockets.hpp>
 
 #include <exception>
+#include <string>
 #include <vector>
 
 namespace asyncio::detail {
@@ -15,6 +17,13 @@ namespace asyncio::detail {
 
 /// Those that stand for all addresses of this machine.
 [[nodiscard]] std::vector<Address> all_interfaces(int port, AddressFamily family);
+
+/// The addresses to listen on for `hosts`, each once. No host: all interfaces.
+[[nodiscard]] Coroutine<std::vector<Address>> server_addresses(std::vector<std::string> hosts,
+                                                               int port, AddressFamily family);
+
+/// ValueError unless it is a stream socket.
+void check_stream(const Socket& socket);
 
 /// Binds to the first of the addresses of `family` that can be had; `errors` gets why the others
 /// could not. Throws the last of these, or that there is none of that family.

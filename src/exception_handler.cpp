@@ -27,6 +27,9 @@ std::string EventLoop::format(const ExceptionContext& context) {
     if (context.handle) {
         text += "\nhandle: " + detail::repr(*context.handle.node_, context.source_traceback);
     }
+    if (context.protocol != nullptr) {
+        text += "\nprotocol: " + detail::repr(*context.protocol);
+    }
     if (!context.source_traceback.empty()) {
         text += "\nsource_traceback: Object created at (most recent call last):" +
                 detail::traceback(context.source_traceback);
@@ -38,6 +41,9 @@ std::string EventLoop::format(const ExceptionContext& context) {
             text += "\nstack of the task (most recent call last):" +
                     detail::traceback(detail::stack_of(task));
         }
+    }
+    if (context.transport != nullptr) {
+        text += "\ntransport: " + detail::repr(*context.transport);
     }
     if (context.exception != nullptr) {
         text += "\nexception: " + describe(context.exception);

@@ -25,6 +25,8 @@ KeyboardInterrupt::~KeyboardInterrupt() = default;
 SystemExit::~SystemExit() = default;
 RuntimeError::~RuntimeError() = default;
 RecursionError::~RecursionError() = default;
+NotImplementedError::~NotImplementedError() = default;
+SendfileNotAvailableError::~SendfileNotAvailableError() = default;
 LookupError::~LookupError() = default;
 TypeError::~TypeError() = default;
 InvalidStateError::~InvalidStateError() = default;
@@ -367,6 +369,10 @@ static std::string describe_at(const std::exception_ptr& error, int depth) {
         return describe_text("BrokenBarrierError", e);
     } catch (const RecursionError& e) {
         return describe_text("RecursionError", e);
+    } catch (const NotImplementedError& e) {
+        return describe_text("NotImplementedError", e);
+    } catch (const SendfileNotAvailableError& e) {
+        return describe_text("SendfileNotAvailableError", e);
     } catch (const RuntimeError& e) {
         return describe_text("RuntimeError", e);
     } catch (const InvalidStateError& e) {

@@ -9,6 +9,11 @@
 #include <string>
 #include <vector>
 
+namespace asyncio {
+class BaseProtocol;
+class BaseTransport;
+}  // namespace asyncio
+
 namespace asyncio::detail {
 
 /// "<Task pending name='reader' coro=<app::fetch() running at app.cpp:12> wait_for=lock created at
@@ -18,6 +23,11 @@ namespace asyncio::detail {
 /// "<Handle app::amain()::{lambda()#1} created after app.cpp:30 in app::amain()>"
 [[nodiscard]] std::string repr(const HandleNode& node,
                                const std::vector<std::source_location>& made_at);
+
+/// "<_SelectorSocketTransport fd=7 read=polling write=<idle, bufsize=0>>"
+[[nodiscard]] std::string repr(const BaseTransport& transport);
+/// "<app::Echo>"
+[[nodiscard]] std::string repr(const BaseProtocol& protocol);
 
 /// The awaits that a task is in, the outermost first.
 [[nodiscard]] std::vector<std::source_location> stack_of(const TaskBase& task);

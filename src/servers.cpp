@@ -399,6 +399,18 @@ Coroutine<bool> close_and_wait(ServerRef core) {
 
 }  // namespace
 
+Coroutine<Server> open_server(ServerRef server, bool start_serving) {
+    if (start_serving) {
+        server->start_serving();
+        const Result<void> waited = co_await as_result(sleep(0));
+        if (!waited.has_value()) {
+            server->close();
+            std::rethrow_exception(waited.error());
+        }
+    }
+    co_return Server(*server);
+}
+
 }  // namespace detail
 
 // ------------------------------------------------------------------------------------ Server

@@ -3,6 +3,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <asyncio/coroutines.hpp>
+#include <asyncio/detail/server_ref.hpp>
 #include <asyncio/lowlevel/waiter.hpp>
 #include <asyncio/sockets.hpp>
 
@@ -13,6 +15,10 @@
 #include <memory>
 #include <string>
 #include <vector>
+
+namespace asyncio {
+class Server;
+}
 
 namespace asyncio::detail {
 
@@ -84,5 +90,9 @@ private:
     bool serving_ = false;
     bool closed_ = false;
 };
+
+/// Begins to serve, if that is wanted, and gives the handle. Cancelled, it closes the server:
+/// nobody else could.
+[[nodiscard]] Coroutine<Server> open_server(ServerRef server, bool start_serving);
 
 }  // namespace asyncio::detail

@@ -132,6 +132,12 @@ LAYERS = [
     detail/stream_handle
     detail/stream_read
     detail/wait_closed
+    detail/create_connection
+    detail/protocol_factory
+    detail/views
+    create_connection
+    create_server
+    protocol_transport
     open_connection
     receive_text
     descriptor_connection

@@ -13,6 +13,7 @@
 #include <asyncio/graph.hpp>
 #include <asyncio/locks.hpp>
 #include <asyncio/log.hpp>
+#include <asyncio/protocols.hpp>
 #include <asyncio/queues.hpp>
 #include <asyncio/result.hpp>
 #include <asyncio/runners.hpp>
@@ -24,4 +25,5 @@
 #include <asyncio/threads.hpp>
 #include <asyncio/time.hpp>
 #include <asyncio/timeouts.hpp>
+#include <asyncio/transports.hpp>
 #include <asyncio/with.hpp>

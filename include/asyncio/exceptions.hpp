@@ -84,6 +84,20 @@ public:
     ~RecursionError() override;
 };
 
+/// What was asked for is not implemented by this kind of transport, or of protocol.
+class NotImplementedError : public RuntimeError {
+public:
+    using RuntimeError::RuntimeError;
+    ~NotImplementedError() override;
+};
+
+/// The system cannot send this file over this transport without reading it.
+class SendfileNotAvailableError : public RuntimeError {
+public:
+    using RuntimeError::RuntimeError;
+    ~SendfileNotAvailableError() override;
+};
+
 /// Python's LookupError: a ContextVar that is not set.
 class LookupError : public std::out_of_range {
 public:

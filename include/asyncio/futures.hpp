@@ -18,6 +18,8 @@
 
 namespace asyncio {
 
+class BaseProtocol;
+class BaseTransport;
 class Socket;
 
 namespace detail {
@@ -304,6 +306,9 @@ struct ExceptionContext {
     std::string asyncgen = {};
     /// The listening socket that could not accept. It exists while the handler is called.
     const Socket* socket = nullptr;
+    /// The connection that failed, and its protocol. They exist while the handler is called.
+    BaseTransport* transport = nullptr;
+    BaseProtocol* protocol = nullptr;
 };
 
 /// Tells the call graph that `waiter` waits for `future`, where it cannot see that itself: for

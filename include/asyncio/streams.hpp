@@ -13,6 +13,7 @@
 #include <asyncio/exceptions.hpp>
 #include <asyncio/servers.hpp>
 #include <asyncio/sockets.hpp>
+#include <asyncio/transports.hpp>
 
 #include <concepts>
 #include <cstddef>
@@ -114,13 +115,6 @@ private:
     detail::StreamHandle handle_;
 };
 
-/// Keyword arguments of StreamWriter::set_write_buffer_limits().
-struct WriteBufferLimits {
-    std::optional<std::size_t> high = std::nullopt;  ///< default: 64 KiB, or 4 times `low`
-    std::optional<std::size_t> low = std::nullopt;   ///< default: a quarter of `high`
-};
-static_assert(std::is_trivially_destructible_v<WriteBufferLimits>);
-
 /// The sending half of a connection.
 ///
 ///     writer.write("hello\n");
@@ -150,26 +144,12 @@ public:
     }
     /// The same as a write() of each, with fewer system calls. Of a range of strings, or of what is
     /// one on demand.
-    template <class Lines>
-        requires(!std::convertible_to<const Lines&, std::string_view>)
+    template <detail::LinesOfText Lines>
     void writelines(const Lines& lines) {
-        using Line = decltype(*std::begin(lines));
-        std::vector<std::string_view> views;
-        if constexpr (std::is_lvalue_reference_v<Line> ||
-                      std::is_same_v<std::remove_cvref_t<Line>, std::string_view>) {
-            for (const auto& line : lines) {
-                views.emplace_back(line);
-            }
-            write_all(views);
-        } else {  // the range makes each one when it is asked for it
-            std::vector<std::string> kept;
-            for (const auto& line : lines) {
-                kept.emplace_back(line);
-            }
-            views.assign(kept.begin(), kept.end());
-            write_all(views);
-        }
+        detail::with_views(lines,
+                           [this](std::span<const std::string_view> views) { write_all(views); });
     }
+    void writelines(std::span<const std::string_view> lines) { write_all(lines); }
     void writelines(std::initializer_list<std::string_view> lines) { write_all(lines); }
 
     /// Waits until enough is sent for more to be written. Any number of tasks may.

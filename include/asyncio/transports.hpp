@@ -1,0 +1,274 @@
+// transports.hpp - the connections that protocols talk over: Transport, DatagramTransport,
+// SubprocessTransport.
+//
+// Mirrors Python's asyncio.transports; differences: docs/parity.md#transports.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asyncio/coroutines.hpp>
+#include <asyncio/detail/create_connection.hpp>
+#include <asyncio/detail/protocol_factory.hpp>
+#include <asyncio/detail/views.hpp>
+#include <asyncio/protocols.hpp>
+#include <asyncio/servers.hpp>
+#include <asyncio/sockets.hpp>
+
+#include <cstddef>
+#include <exception>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace asyncio {
+
+/// Keyword arguments of set_write_buffer_limits().
+struct WriteBufferLimits {
+    std::optional<std::size_t> high = std::nullopt;  ///< default: 64 KiB, or 4 times `low`
+    std::optional<std::size_t> low = std::nullopt;   ///< default: a quarter of `high`
+};
+static_assert(std::is_trivially_destructible_v<WriteBufferLimits>);
+
+/// What all transports have. They are made by create_connection(), create_server() and their like,
+/// and given to a protocol by connection_made(). A test may derive one of its own and override what
+/// it needs: what is not overridden throws NotImplementedError.
+///
+/// Threads: belongs to its loop's thread.
+class BaseTransport {
+public:
+    BaseTransport() = default;
+    BaseTransport(const BaseTransport&) = delete;
+    BaseTransport& operator=(const BaseTransport&) = delete;
+    virtual ~BaseTransport();
+
+    /// What else is known, as text: "peername", "sockname", "socket" (the descriptor), "pipe" and
+    /// others; nullopt for what there is not.
+    [[nodiscard]] virtual std::optional<std::string> get_extra_info(std::string_view name) const;
+    /// The same of these, as what they are. Empty where there is none.
+    [[nodiscard]] virtual Address peername() const;
+    [[nodiscard]] virtual Address sockname() const;
+    /// To set options on; without a descriptor where there is no socket, or no more.
+    [[nodiscard]] virtual TransportSocket socket() const;
+
+    /// Is it closed, or about to be, by whomever?
+    [[nodiscard]] virtual bool is_closing() const;
+    /// Receives nothing more, sends what was written, and then calls connection_lost(nullptr).
+    virtual void close();
+
+    /// Another protocol gets the events from now on; it is not told that there is a connection.
+    virtual void set_protocol(std::shared_ptr<BaseProtocol> protocol);
+    /// The same, with a protocol that belongs to somebody else, who keeps it long enough.
+    void set_protocol(BaseProtocol& protocol) {
+        set_protocol(std::shared_ptr<BaseProtocol>(std::shared_ptr<void>(), &protocol));
+    }
+    /// Null once the connection is lost.
+    [[nodiscard]] virtual std::shared_ptr<BaseProtocol> get_protocol() const;
+
+    /// For reports: "<_SelectorSocketTransport fd=7 read=polling write=<idle, bufsize=0>>".
+    [[nodiscard]] virtual std::string repr() const;
+};
+
+/// One that receives.
+class ReadTransport : public virtual BaseTransport {
+public:
+    /// Not paused, and not closing.
+    [[nodiscard]] virtual bool is_reading() const;
+    /// Nothing is received, and the protocol gets nothing, until resume_reading(). Both may be
+    /// called at any time and any number of times.
+    virtual void pause_reading();
+    virtual void resume_reading();
+};
+
+/// One that sends. Nothing of it waits: what the system does not take is kept.
+class WriteTransport : public virtual BaseTransport {
+public:
+    /// When the protocol's pause_writing() and resume_writing() are called: when more than `high`
+    /// bytes are kept, and then when it is no more than `low`. std::invalid_argument if high < low.
+    virtual void set_write_buffer_limits(WriteBufferLimits limits = {});
+    /// The low and the high one.
+    [[nodiscard]] virtual std::pair<std::size_t, std::size_t> get_write_buffer_limits() const;
+    /// How many bytes are kept.
+    [[nodiscard]] virtual std::size_t get_write_buffer_size() const;
+
+    /// The bytes are taken at once; what holds them may be changed after the call. Does nothing if
+    /// the transport is closing (and is logged from the fifth time on). RuntimeError after
+    /// write_eof().
+    virtual void write(std::string_view data);
+    void write(std::span<const std::byte> data) {
+        write(std::string_view(reinterpret_cast<const char*>(data.data()), data.size()));
+    }
+    /// The same as a write() of each, with fewer system calls.
+    virtual void writelines(std::span<const std::string_view> lines);
+    void writelines(std::initializer_list<std::string_view> lines) {
+        writelines(std::span<const std::string_view>(lines.begin(), lines.size()));
+    }
+    template <detail::LinesOfText Lines>
+    void writelines(const Lines& lines) {
+        detail::with_views(lines,
+                           [this](std::span<const std::string_view> views) { writelines(views); });
+    }
+
+    /// Ends the stream that the peer reads, after what was written; receiving goes on.
+    virtual void write_eof();
+    [[nodiscard]] virtual bool can_write_eof() const;
+    /// Closes at once, without sending the rest.
+    virtual void abort();
+};
+
+/// A stream of bytes in both directions. (Of a pipe, which has one, the functions of the other
+/// throw NotImplementedError.)
+class Transport : public ReadTransport, public WriteTransport {};
+
+/// Datagrams in both directions.
+class DatagramTransport : public virtual BaseTransport {
+public:
+    /// Sends `data` to `addr`, or where the socket is connected to. Nothing of it waits.
+    virtual void sendto(std::string_view data, const Address& addr = Address());
+    /// Closes at once; what is left to send is dropped.
+    virtual void abort();
+    virtual void set_write_buffer_limits(WriteBufferLimits limits = {});
+    /// The low and the high one.
+    [[nodiscard]] virtual std::pair<std::size_t, std::size_t> get_write_buffer_limits() const;
+    /// How many bytes are kept, with 8 more for each datagram.
+    [[nodiscard]] virtual std::size_t get_write_buffer_size() const;
+};
+
+/// A child process.
+class SubprocessTransport : public virtual BaseTransport {
+public:
+    [[nodiscard]] virtual int get_pid() const;
+    /// Nullopt while it runs; negative: the signal that ended it.
+    [[nodiscard]] virtual std::optional<int> get_returncode() const;
+    /// The transport of its standard stream 0, 1 or 2; null if that is no pipe.
+    [[nodiscard]] virtual BaseTransport* get_pipe_transport(int fd) const;
+    // ProcessLookupError if the process has ended.
+    virtual void send_signal(int signal);
+    virtual void terminate();
+    virtual void kill();
+};
+
+// ------------------------------------------------------------------------- making connections
+
+/// What create_connection() gives: `auto [transport, protocol] = co_await create_connection(...);`.
+/// The transport exists as long as the protocol does, at least.
+template <class P, class T = Transport>
+struct ProtocolPair {
+    T& transport;
+    std::shared_ptr<P> protocol;
+};
+
+/// Keyword arguments of create_connection().
+struct CreateConnectionOptions {
+    AddressFamily family = AddressFamily::unspecified;  ///< of the addresses to try; all
+    int proto = 0;                                      ///< of getaddrinfo()
+    int flags = 0;                                      ///< of getaddrinfo()
+    std::string_view local_host = {};                   ///< to bind the socket to
+    int local_port = 0;                                 ///< the same; 0: any that is free
+    /// How long one address may take before the next one is tried at the same time; none: one after
+    /// the other.
+    std::optional<Duration> happy_eyeballs_delay = std::nullopt;
+    /// How many addresses of the first family are tried before the first one of another; none: 1
+    /// with happy eyeballs, otherwise all of them.
+    std::optional<int> interleave = std::nullopt;
+    bool all_errors = false;  ///< if none can be connected to: an ExceptionGroup of all errors
+};
+static_assert(std::is_trivially_destructible_v<CreateConnectionOptions>);
+
+/// Connects to a TCP server and has what happens told to the protocol that `protocol_factory()`
+/// makes: a std::unique_ptr or std::shared_ptr of it, or a reference to one that exists long
+/// enough.
+///
+///     auto [transport, protocol] = co_await create_connection(
+///         [] { return std::make_unique<Client>(); }, "localhost", 8888);
+///     transport.write("hello");
+///     co_await protocol->done;
+///
+/// The factory is called when there is a connection; connection_made() is called in the next turn,
+/// receiving begins after it, and then the caller goes on.
+///
+/// Cancellation: the connection is closed.
+/// Errors:       as open_connection(), and what the factory throws.
+template <detail::ProtocolFactory Factory>
+[[nodiscard]] Coroutine<ProtocolPair<detail::ProtocolOf<Factory>>> create_connection(
+    Factory&& protocol_factory, std::string_view host, int port,
+    CreateConnectionOptions options = {}) {
+    return detail::typed_pair<detail::ProtocolOf<Factory>>(detail::create_protocol_connection(
+        detail::erase_factory(std::forward<Factory>(protocol_factory)), host, port, options));
+}
+/// The same over a stream socket that is connected already; no option counts.
+template <detail::ProtocolFactory Factory>
+[[nodiscard]] Coroutine<ProtocolPair<detail::ProtocolOf<Factory>>> create_connection(
+    Factory&& protocol_factory, Socket sock, CreateConnectionOptions options = {}) {
+    return detail::typed_pair<detail::ProtocolOf<Factory>>(detail::create_protocol_connection(
+        detail::erase_factory(std::forward<Factory>(protocol_factory)), std::move(sock), options));
+}
+
+/// Keyword arguments of connect_accepted_socket().
+struct ConnectAcceptedSocketOptions {};
+
+/// The same over a socket that a server outside of the library has accepted.
+template <detail::ProtocolFactory Factory>
+[[nodiscard]] Coroutine<ProtocolPair<detail::ProtocolOf<Factory>>> connect_accepted_socket(
+    Factory&& protocol_factory, Socket sock, ConnectAcceptedSocketOptions options = {}) {
+    return detail::typed_pair<detail::ProtocolOf<Factory>>(detail::connect_accepted(
+        detail::erase_factory(std::forward<Factory>(protocol_factory)), std::move(sock), options));
+}
+
+/// Keyword arguments of create_server().
+struct CreateServerOptions {
+    AddressFamily family = AddressFamily::unspecified;  ///< of the addresses to listen on; all
+    int backlog = 100;                                  ///< connections that wait to be accepted
+    bool reuse_address = true;  ///< a port whose last connections still linger may be had again
+    bool reuse_port = false;    ///< the port may be shared with others who say so, too
+    bool keep_alive = false;    ///< the system finds out whether silent peers are still there
+    bool start_serving = true;  ///< false: Server::start_serving() or serve_forever() begins
+};
+static_assert(std::is_trivially_destructible_v<CreateServerOptions>);
+
+/// Starts a TCP server. `protocol_factory()` makes a protocol for each connection; see
+/// create_connection(). What it throws goes to the exception handler, and the connection is closed.
+///
+/// An empty `host` stands for all interfaces, IPv4 and IPv6; `port` 0 for a port that is free on
+/// all of them (server.addresses() tells).
+///
+/// Cancellation and errors: as start_server().
+template <detail::ProtocolFactory Factory>
+[[nodiscard]] Coroutine<Server> create_server(Factory&& protocol_factory, std::string_view host,
+                                              int port, CreateServerOptions options = {}) {
+    std::vector<std::string> hosts;
+    if (!host.empty()) {
+        hosts.emplace_back(host);
+    }
+    return detail::create_protocol_server(
+        detail::erase_factory(std::forward<Factory>(protocol_factory)), std::move(hosts), port,
+        options);
+}
+template <detail::ProtocolFactory Factory>
+[[nodiscard]] Coroutine<Server> create_server(Factory&& protocol_factory, std::nullptr_t, int port,
+                                              CreateServerOptions options = {}) {
+    return create_server(std::forward<Factory>(protocol_factory), std::string_view(), port,
+                         options);
+}
+/// On several hosts.
+template <detail::ProtocolFactory Factory>
+[[nodiscard]] Coroutine<Server> create_server(Factory&& protocol_factory,
+                                              std::vector<std::string> hosts, int port,
+                                              CreateServerOptions options = {}) {
+    return detail::create_protocol_server(
+        detail::erase_factory(std::forward<Factory>(protocol_factory)), std::move(hosts), port,
+        options);
+}
+/// On a stream socket that is bound already.
+template <detail::ProtocolFactory Factory>
+[[nodiscard]] Coroutine<Server> create_server(Factory&& protocol_factory, Socket sock,
+                                              CreateServerOptions options = {}) {
+    return detail::create_protocol_server(
+        detail::erase_factory(std::forward<Factory>(protocol_factory)), std::move(sock), options);
+}
+
+}  // namespace asyncio
