@@ -118,6 +118,13 @@ TLSStatus OpenSSLEngine::write(std::string_view from, std::size_t& size) noexcep
     return finish(SSL_write_ex(ssl(), from.data(), from.size(), &size));
 }
 
+// Once only: a second call takes whatever the peer still sends for an error.
+TLSStatus OpenSSLEngine::end_writing() noexcept {
+    ERR_clear_error();
+    const int result = SSL_shutdown(ssl());
+    return result == 0 ? last_ = TLSStatus::done : finish(result);
+}
+
 // The first call sends the own end, the second looks for the peer's.
 TLSStatus OpenSSLEngine::shut() noexcept {
     ERR_clear_error();

@@ -28,6 +28,7 @@ public:
     TLSStatus handshake() noexcept override;
     TLSStatus read(std::span<char> into, std::size_t& size) noexcept override;
     TLSStatus write(std::string_view from, std::size_t& size) noexcept override;
+    TLSStatus end_writing() noexcept override;
     TLSStatus shut() noexcept override;
     [[nodiscard]] std::exception_ptr error() const override;
     [[nodiscard]] std::size_t pending() const noexcept override;

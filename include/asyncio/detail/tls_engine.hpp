@@ -103,7 +103,9 @@ public:
     virtual TLSStatus read(std::span<char> into, std::size_t& size) noexcept = 0;
     /// Encrypts at least a part of it; `size` says how much it was.
     virtual TLSStatus write(std::string_view from, std::size_t& size) noexcept = 0;
-    /// Says that nothing more will be written; done when the peer has, too.
+    /// Says that nothing more will be written.
+    virtual TLSStatus end_writing() noexcept = 0;
+    /// The same, and done when the peer has said so, too.
     virtual TLSStatus shut() noexcept = 0;
 
     /// Why the last call was not done; null if it was.
