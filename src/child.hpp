@@ -51,8 +51,8 @@ public:
     [[nodiscard]] bool orphaned() const noexcept { return orphaned_; }
     [[nodiscard]] LoopIO& io() const noexcept { return io_; }
 
-    /// ProcessLookupError if it has ended, as far as the loop knows. If it has, but the loop does not
-    /// know yet, nothing happens.
+    /// ProcessLookupError if it has ended, as far as the loop knows. If it has, but the loop does
+    /// not know yet, nothing happens.
     void send_signal(int number) const;
     /// The same, whatever comes of it.
     void kill() const noexcept;

@@ -97,7 +97,7 @@ void DescriptorConnection::lose(std::exception_ptr error) {
             if (connection.input_under_way_) {
                 connection.loop()->cancel(static_cast<InputOperation&>(connection));
             }
-            connection.descriptor_.close();
+            connection.close_descriptor();
             connection.leave_server();
         }
     } close{*this};
@@ -146,7 +146,7 @@ void DescriptorConnection::loop_closing() noexcept {
         release();
     }
     outgoing_.reset();
-    descriptor_.close();
+    close_descriptor();
     if (!was_lost) {
         leave_server();
     }

@@ -76,8 +76,19 @@ protected:
     virtual void end_output() = 0;
     /// It is about to be closed without an error, and the end was not received.
     virtual void before_close() noexcept {}
+    /// Closes it, and is the last that does anything with it.
+    virtual void close_descriptor() noexcept { descriptor_.close(); }
     /// The server, if it is one's, is told that the connection is no more.
     virtual void leave_server() noexcept {}
+    /// Is that errno of a receive just the end of what the peer sends?
+    [[nodiscard]] virtual bool is_end(int error) const noexcept {
+        static_cast<void>(error);
+        return false;
+    }
+    /// The end has come, and no receiver is to be told.
+    virtual void input_ended() noexcept {}
+    /// The poll_in has come back and no task waits: the receiver reads, or nobody does any more.
+    virtual void input_ready(std::int64_t result);
     /// For messages: "receive from " this. May throw std::bad_alloc.
     [[nodiscard]] virtual std::string peer_text() const = 0;
 
@@ -86,6 +97,11 @@ protected:
     void want_input() noexcept override;
 
     [[nodiscard]] const Socket& descriptor() const noexcept { return descriptor_; }
+    /// Starts an operation, with none under way; see input_ready().
+    void start_input(lowlevel::Opcode opcode) noexcept;
+    [[nodiscard]] bool input_under_way() const noexcept { return input_under_way_; }
+    /// What a receive has given is for the stream's buffer.
+    void received(std::int64_t result, const char* data);
     [[nodiscard]] bool eof_written() const noexcept { return eof_written_; }
     /// True if nothing is to be written: it is closing, which is noted.
     bool refuses_writes() noexcept;
@@ -101,14 +117,11 @@ protected:
 private:
     struct Outgoing;
 
-    void start_input(lowlevel::Opcode opcode) noexcept;
     void end_input() noexcept;
     bool receive_now(ReadWaiter& reader);
     bool receive_message(ReadWaiter& reader);
     bool receive_for(ReadWaiter& reader);
-    void received(std::int64_t result, const char* data);
     void input_done(std::int64_t result);
-    void input_ready(std::int64_t result);
     void receive_pushed();
     template <class Push>
     void push_guarded(Push push);

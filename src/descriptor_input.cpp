@@ -91,8 +91,9 @@ void DescriptorConnection::received(std::int64_t result, const char* data) {
     if (result > 0) {
         last_received_ = static_cast<std::uint32_t>(result);
         feed_data({data, static_cast<std::size_t>(result)});
-    } else if (result == 0) {
+    } else if (result == 0 || is_end(static_cast<int>(-result))) {
         feed_eof();
+        input_ended();
     } else {
         fail(static_cast<int>(-result), "receive from ");
     }
@@ -244,7 +245,7 @@ void DescriptorConnection::receive_pushed() {
         }
         if (operation.result > 0) {
             push({static_cast<char*>(operation.data), static_cast<std::size_t>(operation.result)});
-        } else if (operation.result == 0) {
+        } else if (operation.result == 0 || is_end(static_cast<int>(-operation.result))) {
             push_end();
         } else if (operation.result != -EAGAIN) {
             fail(static_cast<int>(-operation.result), "receive from ");

@@ -75,10 +75,14 @@ void Connection::set_lost_silently() noexcept {
 void Connection::dropped_write() noexcept {
     constexpr std::uint8_t log_from = 5;
     if (in_vain_ >= log_from) {
-        log(Level::warning, "socket.send() raised exception.");
+        log(Level::warning, dropped_write_text());
     } else {
         ++in_vain_;
     }
+}
+
+const char* Connection::dropped_write_text() const noexcept {
+    return "socket.send() raised exception.";
 }
 
 void Connection::set_receiver(Receiver* receiver) noexcept {

@@ -194,6 +194,8 @@ protected:
     void set_lost_silently() noexcept;
     /// Something was written in vain.
     void dropped_write() noexcept;
+    /// What is logged if that happens time and again.
+    [[nodiscard]] virtual const char* dropped_write_text() const noexcept;
 
     std::exception_ptr lost_by_;  // or, until then, what it is about to be lost by
     bool closing_ = false;

@@ -70,10 +70,11 @@ class Environment {
 public:
     constexpr Environment() noexcept = default;
     template <class Range>
-        requires(!std::same_as<Range, Environment> && requires(const Range& range) {
-            std::begin(range);
-            std::end(range);
-        })
+        requires(!std::same_as<Range, Environment> &&
+                 requires(const Range& range) {
+                     std::begin(range);
+                     std::end(range);
+                 })
     Environment(const Range& range) noexcept
         : range_(&range), append_([](const void* pointer, std::vector<std::string>& texts) {
               for (const auto& each : *static_cast<const Range*>(pointer)) {
