@@ -12,6 +12,8 @@ tour_packages=(libsqlite3-dev)
 test_packages=(ccache=ccache pkg-config=pkg-config python3=python3 libclang-rt-19-dev
     clang-format-19=clang-format-19 libgtest-dev libbenchmark-dev libssl-dev openssl=openssl
     curl=curl)
+# What tests/peers has at the other end, besides.
+peer_packages=(wrk=wrk nginx=nginx redis-server=redis-server postgresql socat=socat)
 
 # Prints those of the given packages that are not installed, on one line.
 missing_packages() {
@@ -77,7 +79,8 @@ install_packages() {
     local names options
     read -r -a names <<<"$1"
     options=(-y -o DPkg::Lock::Timeout=300 -o Acquire::Retries=1 -o Acquire::http::Timeout=30)
-    export DEBIAN_FRONTEND=noninteractive
+    # The servers among them are not to be started: the tests start their own.
+    export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
     apt-get "${options[@]}" update &&
         apt-get "${options[@]}" --no-install-recommends install "${names[@]}"
 }

@@ -6,6 +6,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "http_body.hpp"
 #include "http_url.hpp"
 
 #include <asyncio/result.hpp>
@@ -30,47 +31,7 @@ struct Response {
     std::string body;
 };
 
-/// What a server may send, in bytes.
-struct Limits {
-    std::size_t header = 64 << 10;  ///< status line and headers; also trailers, and a chunk's size
-    std::size_t body = 64 << 20;
-};
-
 namespace detail {
-
-/// A line without its end; takes its length from `budget`.
-inline asyncio::Coroutine<std::string> read_line(asyncio::StreamReader& reader,
-                                                 std::size_t& budget) {
-    std::string line;
-    try {
-        line = co_await reader.readuntil("\n");
-    } catch (const asyncio::IncompleteReadError&) {
-        throw HttpError("the connection was closed before the answer was complete");
-    } catch (const asyncio::LimitOverrunError&) {
-        throw HttpError("a line of the answer is too long");
-    }
-    if (line.size() > budget) {
-        throw HttpError("the header of the answer is too long");
-    }
-    budget -= line.size();
-    line.pop_back();
-    if (line.ends_with('\r')) {
-        line.pop_back();
-    }
-    co_return line;
-}
-
-inline std::string_view trim(std::string_view text) {
-    const auto first = text.find_first_not_of(" \t");
-    const auto last = text.find_last_not_of(" \t");
-    return first == text.npos ? std::string_view() : text.substr(first, last - first + 1);
-}
-
-inline std::string to_lower(std::string text) {
-    std::transform(text.begin(), text.end(), text.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return text;
-}
 
 inline void parse_status(std::string_view line, Response& response) {
     const bool version = line.starts_with("HTTP/1.0 ") || line.starts_with("HTTP/1.1 ");
@@ -96,14 +57,15 @@ inline void parse_header(std::string_view line, Response& response) {
 }
 
 /// Status line and headers; answers that only announce another one (1xx) are passed over.
-inline asyncio::Coroutine<Response> read_head(asyncio::StreamReader& reader, std::size_t budget) {
+inline asyncio::Coroutine<Response> read_head(asyncio::StreamReader& reader, Limits limits) {
+    std::size_t budget = limits.header;
     Response response;
     do {
         response = Response();
-        std::string line = co_await read_line(reader, budget);
+        std::string line = co_await read_line(reader, limits, budget);
         parse_status(line, response);
         while (true) {
-            line = co_await read_line(reader, budget);
+            line = co_await read_line(reader, limits, budget);
             if (line.empty()) {
                 break;
             }
@@ -114,62 +76,6 @@ inline asyncio::Coroutine<Response> read_head(asyncio::StreamReader& reader, std
         }
     } while (response.status < 200);
     co_return response;
-}
-
-/// A number that makes up the whole of `text`; what is too large for the type is the largest.
-inline std::size_t parse_length(std::string_view text, int base) {
-    std::size_t number = 0;
-    const char* const begin = text.data();
-    const char* const end = begin + text.size();
-    const auto [stopped_at, error] = std::from_chars(begin, end, number, base);
-    if (stopped_at != end || error == std::errc::invalid_argument) {
-        throw HttpError("a length is not a number: " + std::string(text.substr(0, 40)));
-    }
-    return error == std::errc() ? number : static_cast<std::size_t>(-1);
-}
-
-inline void check_body_size(std::size_t size, Limits limits) {
-    if (size > limits.body) {
-        throw HttpError("the body is larger than the " + std::to_string(limits.body) +
-                        " bytes allowed");
-    }
-}
-
-inline asyncio::Coroutine<std::string> read_exactly(asyncio::StreamReader& reader, std::size_t n) {
-    try {
-        co_return co_await reader.readexactly(static_cast<std::ptrdiff_t>(n));
-    } catch (const asyncio::IncompleteReadError& error) {
-        throw HttpError("the connection was closed after " +
-                        std::to_string(error.partial().size()) + " of " + std::to_string(n) +
-                        " bytes of the body");
-    }
-}
-
-inline asyncio::Coroutine<std::string> read_chunks(asyncio::StreamReader& reader, Limits limits) {
-    std::string body;
-    std::size_t budget = limits.header;
-    while (true) {
-        budget = limits.header;
-        std::string line = co_await read_line(reader, budget);
-        // Whatever follows a semicolon is an extension that nobody has to understand.
-        const std::string_view digits = trim(std::string_view(line).substr(0, line.find(';')));
-        const std::size_t size = parse_length(digits, 16);
-        if (size == 0) {
-            break;
-        }
-        check_body_size(size > limits.body ? size : body.size() + size, limits);
-        body += co_await read_exactly(reader, size);
-        line = co_await read_line(reader, budget);
-        if (!line.empty()) {
-            throw HttpError("a chunk of the body is longer than its size says");
-        }
-    }
-    while (true) {  // trailers, and the empty line at their end
-        std::string line = co_await read_line(reader, budget);
-        if (line.empty()) {
-            co_return body;
-        }
-    }
 }
 
 inline asyncio::Coroutine<std::string> read_to_end(asyncio::StreamReader& reader, Limits limits) {
@@ -233,7 +139,7 @@ inline asyncio::Coroutine<Response> exchange(asyncio::StreamReader& reader,
                                              Limits limits) {
     writer.write(request(url));
     co_await writer.drain();
-    Response response = co_await read_head(reader, limits.header);
+    Response response = co_await read_head(reader, limits);
     response.body = co_await read_body(reader, response, limits);
     co_return response;
 }

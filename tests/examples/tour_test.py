@@ -458,10 +458,10 @@ class Http(TourCase):
         self.bad(chunked + b"A\r\nhello", "the connection was closed after 5 of 10 bytes")
         for end in (b"5\r\nhello\r\n", b"5\r\nhello", b"5", b"0\r\n", b"0\r\nTrailer: 1\r\n"):
             with self.subTest(end):
-                self.bad(chunked + end, "the connection was closed before the answer was complete")
+                self.bad(chunked + end, "the connection was closed before the message was complete")
         for text in (b"HTTP/1.1 200", OK, OK + b"Content-Length: 0\r\n", b""):
             with self.subTest(text):
-                self.bad(text, "the connection was closed before the answer was complete")
+                self.bad(text, "the connection was closed before the message was complete")
 
     def test_not_http(self) -> None:
         for text in (b"SSH-2.0-OpenSSH\r\n\r\n", b"HTTP/2 200\r\n\r\n", b"HTTP/1.1 20\r\n\r\n",
@@ -501,11 +501,11 @@ class Http(TourCase):
         self.bad(OK + b"Content-Length: 99999999999999999999999999\r\n\r\n", too_large)
         self.bad(OK + b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n", too_large)
         self.check(self.get(whole(OK + b"X: " + b"x" * 70_000 + b"\r\n\r\n"), 1), 1,
-                   [f"tour: requests: {self.url}: a line of the answer is too long"])
+                   [f"tour: requests: {self.url}: a line of the message is too long"])
         self.check(self.get(whole(OK + b"X: y\r\n" * 20_000 + b"\r\n"), 1), 1,
-                   [f"tour: requests: {self.url}: the header of the answer is too long"])
+                   [f"tour: requests: {self.url}: the header of the message is too long"])
         self.check(self.get(whole(b"HTTP/1.1 100 Continue\r\n\r\n" * 10_000), 1), 1,
-                   [f"tour: requests: {self.url}: the header of the answer is too long"])
+                   [f"tour: requests: {self.url}: the header of the message is too long"])
 
     def test_status_that_is_no_success(self) -> None:
         self.bad(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
