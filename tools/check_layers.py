@@ -163,6 +163,11 @@ LAYERS = [
     detail/subprocess
     detail/ssl_types
     detail/tls_engine
+    process_request
+    process_state
+    tls_connection
+    tls_input
+    tls_output
     """,
 ]
 LAYER = {name: layer for layer, names in enumerate(LAYERS) for name in names.split()}
