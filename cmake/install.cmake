@@ -21,6 +21,16 @@ if(IS_ABSOLUTE ${CMAKE_INSTALL_INCLUDEDIR})
 else()
     set(pc_includedir "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
 endif()
+# What a static library needs, whoever links it needs.
+set(pc_libs "")
+set(pc_private_libs "")
+if(ASYNCIO_IO_URING)
+    if(BUILD_SHARED_LIBS)
+        set(pc_private_libs " -luring")
+    else()
+        set(pc_libs " -luring")
+    endif()
+endif()
 configure_file(cmake/asyncio.pc.in asyncio.pc @ONLY)
 
 configure_package_config_file(cmake/asyncio-config.cmake.in asyncio-config.cmake

@@ -5,7 +5,7 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
 
-build_packages=(g++=g++ cmake=cmake ninja-build=ninja)
+build_packages=(g++=g++ cmake=cmake ninja-build=ninja liburing-dev)
 ssl_packages=(libssl-dev)
 clang_packages=(clang-19=clang++-19)
 tour_packages=(libsqlite3-dev)

@@ -9,6 +9,7 @@
 #include <asyncio/testing/virtual_clock.hpp>
 
 #include "support/proactor_driver.hpp"
+#include "support/proactors.hpp"
 
 #include <gtest/gtest.h>
 
@@ -58,16 +59,30 @@ std::unique_ptr<Proactor> make_epoll() {
 std::unique_ptr<Proactor> make_epoll_with_virtual_clock() {
     return std::make_unique<VirtualClock>(make_epoll());
 }
+std::unique_ptr<Proactor> make_io_uring() {
+    return make_system_proactor("io_uring");
+}
+std::unique_ptr<Proactor> make_io_uring_with_virtual_clock() {
+    return std::make_unique<VirtualClock>(make_io_uring());
+}
+
+// Those that this system has, each by itself and under a clock of ours.
+std::vector<Maker> makers() {
+    std::vector<Maker> all = {{"epoll", &make_epoll},
+                              {"epoll_with_virtual_clock", &make_epoll_with_virtual_clock}};
+    if (asyncio::testing::has_io_uring()) {
+        all.push_back({"io_uring", &make_io_uring});
+        all.push_back({"io_uring_with_virtual_clock", &make_io_uring_with_virtual_clock});
+    }
+    return all;
+}
 
 class ProactorContract : public testing::TestWithParam<Maker>, protected Driver {
 protected:
     ProactorContract() : Driver(GetParam().make()) {}
 };
 
-INSTANTIATE_TEST_SUITE_P(All, ProactorContract,
-                         testing::Values(Maker{"epoll", &make_epoll},
-                                         Maker{"epoll_with_virtual_clock",
-                                               &make_epoll_with_virtual_clock}),
+INSTANTIATE_TEST_SUITE_P(All, ProactorContract, testing::ValuesIn(makers()),
                          [](const auto& information) { return information.param.name; });
 
 }  // namespace
@@ -1997,12 +2012,12 @@ TEST(MakeProactor, chooses_epoll_by_itself) {
 TEST(MakeProactor, asks_the_environment_where_no_name_is_given) {
     const Environment wrong("ASYNCIO_PROACTOR", "kqueue");
 
-    EXPECT_EQ(refusal(""), "ASYNCIO_PROACTOR: there is no 'kqueue'; available: epoll");
+    EXPECT_EQ(refusal(""), "ASYNCIO_PROACTOR: there is no 'kqueue'; available: epoll, io_uring");
     EXPECT_EQ(make_proactor("epoll")->name(), "epoll");
 }
 
 TEST(MakeProactor, says_what_there_is_when_a_name_is_unknown) {
-    EXPECT_EQ(refusal("Epoll"), "proactor: there is no 'Epoll'; available: epoll");
+    EXPECT_EQ(refusal("Epoll"), "proactor: there is no 'Epoll'; available: epoll, io_uring");
 }
 
 TEST(MakeProactor, lets_a_factory_decide) {
@@ -2146,7 +2161,7 @@ TEST_F(VirtualClockTest, does_not_jump_while_work_is_with_other_threads) {
 TEST(UseVirtualClock, is_for_every_loop_made_from_then_on) {
     asyncio::testing::use_virtual_clock();
     EXPECT_EQ(make_proactor()->now(), beginning);
-    EXPECT_EQ(refusal("kqueue"), "proactor: there is no 'kqueue'; available: epoll");
+    EXPECT_EQ(refusal("kqueue"), "proactor: there is no 'kqueue'; available: epoll, io_uring");
 
     asyncio::testing::use_real_clock();
     EXPECT_EQ(make_proactor()->name(), "epoll");

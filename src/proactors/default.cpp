@@ -3,6 +3,9 @@
 // SPDX-License-Identifier: MIT
 #include "factories.hpp"
 
+#include <asyncio/exceptions.hpp>
+#include <asyncio/log.hpp>
+
 #include <atomic>
 #include <cstdlib>
 #include <stdexcept>
@@ -21,23 +24,31 @@ ProactorFactory set_proactor_factory(ProactorFactory factory) noexcept {
     return factory_in_use.exchange(factory, std::memory_order_acq_rel);
 }
 
+// In an environment that is the same for many machines a wish is no order; a name in the program is.
+static std::unique_ptr<Proactor> make_io_uring_or_epoll() {
+    try {
+        return make_io_uring_proactor();
+    } catch (const OSError& error) {
+        detail::log(Level::debug, "ASYNCIO_PROACTOR: epoll instead of " + std::string(error.what()));
+        return make_epoll_proactor();
+    }
+}
+
 std::unique_ptr<Proactor> make_system_proactor(std::string_view name) {
-    std::string source = "proactor";
-    if (name.empty()) {
-        const char* chosen = std::getenv("ASYNCIO_PROACTOR");
-        if (chosen != nullptr && *chosen != '\0') {
-            name = chosen;
-            source = "ASYNCIO_PROACTOR";
-        }
+    const bool by_environment = name.empty();
+    if (by_environment) {
+        const char* const chosen = std::getenv("ASYNCIO_PROACTOR");
+        name = chosen != nullptr ? chosen : "";
     }
     if (name.empty() || name == "epoll") {
         return make_epoll_proactor();
     }
     if (name == "io_uring") {
-        throw std::invalid_argument(source + ": io_uring is not in this build; available: epoll");
+        return by_environment ? make_io_uring_or_epoll() : make_io_uring_proactor();
     }
-    throw std::invalid_argument(source + ": there is no '" + std::string(name) +
-                                "'; available: epoll");
+    throw std::invalid_argument(std::string(by_environment ? "ASYNCIO_PROACTOR" : "proactor") +
+                                ": there is no '" + std::string(name) +
+                                "'; available: epoll, io_uring");
 }
 
 }  // namespace asyncio::lowlevel

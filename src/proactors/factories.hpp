@@ -11,5 +11,6 @@ namespace asyncio::lowlevel {
 
 /// Throws OSError where the system refuses.
 [[nodiscard]] std::unique_ptr<Proactor> make_epoll_proactor();
+[[nodiscard]] std::unique_ptr<Proactor> make_io_uring_proactor();
 
 }  // namespace asyncio::lowlevel

@@ -7,14 +7,13 @@
 #include <asyncio/testing/settle.hpp>
 #include <asyncio/testing/virtual_clock.hpp>
 
+#include "proactors.hpp"
+
 #include <gtest/gtest.h>
 
 #include <string>
 
 namespace asyncio::testing {
-
-/// Every proactor of this build, for tests that run on each.
-inline constexpr const char* proactors[] = {"epoll"};
 
 /// Runs `body` on each proactor, on a virtual clock. What it throws is a failure.
 inline void run_async_test(Coroutine<> (*body)()) {

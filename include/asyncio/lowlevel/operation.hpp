@@ -25,8 +25,9 @@ enum class Opcode : std::uint8_t {
     send_to,      ///< fd, data, size, address
     read,         ///< fd, data, size: pipes, terminals; may be called, too, as recv
     write,        ///< fd, data, size; never raises SIGPIPE
-    poll_in,      ///< fd: completes when it is readable (or in error); result: the POLL* bits
-    poll_out,     ///< fd: completes when it is writable (or in error); result: the POLL* bits
+    poll_in,      ///< fd, argument: 0 or poll_tries_anyway; completes when it is readable (or in
+                  ///< error); result: the POLL* bits
+    poll_out,     ///< fd, argument: as poll_in; completes when it is writable (or in error)
     recv_message,  ///< fd, data (a Message), argument: MSG_*; result: bytes; may be called
     send_message,  ///< fd, data (a Message), argument: MSG_*; result: bytes; may be called
     // Cold and immediate (Proactor::call). A recv, read, recv_message or send_message that is
@@ -58,6 +59,10 @@ enum class Opcode : std::uint8_t {
     make_symlink,    ///< path, target: what it is to point to
     make_link,       ///< path, target: the new name
 };
+
+/// Of a poll_in or poll_out whose owner finds out by trying: it may complete although there is
+/// nothing (any more). That saves the proactor asking for what it does not know for sure.
+inline constexpr int poll_tries_anyway = 1;
 
 /// Is it one of those on files?
 [[nodiscard]] constexpr bool is_on_file(Opcode opcode) noexcept {

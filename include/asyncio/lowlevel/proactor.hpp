@@ -85,8 +85,12 @@ private:
 /// result, or -errno. From any thread; leaves the Operation as it is.
 std::int64_t perform_on_file(Operation& operation) noexcept;
 
-/// A proactor of the kind that is named ("epoll"), or of the best kind this system has ("").
-/// ASYNCIO_PROACTOR in the environment decides where `name` is empty.
+/// A proactor of the kind that is named: "epoll", "io_uring"; or of the kind that is best for most
+/// programs (""), which is epoll.
+///
+/// ASYNCIO_PROACTOR in the environment decides where `name` is empty. There "io_uring" is a wish:
+/// where the system refuses, as many containers do, it is epoll, and the log says so at level
+/// debug. Named here it is an order.
 /// Throws std::invalid_argument for an unknown name, OSError where the system refuses.
 [[nodiscard]] std::unique_ptr<Proactor> make_proactor(std::string_view name = {});
 

@@ -1,0 +1,181 @@
+// io_uring_files.cpp - operations on files, which the kernel performs by itself.
+//
+// What an operation points to is the kernel's from the entry until the completion, also when it is
+// cancelled in between: nothing is given back before.
+//
+// SPDX-License-Identifier: MIT
+#include "io_uring.hpp"
+
+#include <asyncio/detail/config.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+#include <utility>
+
+#include <fcntl.h>
+#include <linux/stat.h>
+
+namespace asyncio::lowlevel {
+
+// Linux 6.9; liburing's header may be older.
+static constexpr unsigned io_uring_ftruncate = 55;
+
+// While the kernel has an operation, its result says whether it was cancelled.
+static constexpr std::int64_t asked_to_end = 1;
+
+static constexpr unsigned entry_for(Opcode opcode) noexcept {
+    switch (opcode) {
+        case Opcode::open_file:
+            return IORING_OP_OPENAT;
+        case Opcode::close_file:
+            return IORING_OP_CLOSE;
+        case Opcode::read_at:
+            return IORING_OP_READ;
+        case Opcode::write_at:
+            return IORING_OP_WRITE;
+        case Opcode::sync:
+            return IORING_OP_FSYNC;
+        case Opcode::status:
+            return IORING_OP_STATX;
+        case Opcode::truncate:
+            return io_uring_ftruncate;
+        case Opcode::rename:
+            return IORING_OP_RENAMEAT;
+        case Opcode::unlink:
+            return IORING_OP_UNLINKAT;
+        case Opcode::make_directory:
+            return IORING_OP_MKDIRAT;
+        case Opcode::make_symlink:
+            return IORING_OP_SYMLINKAT;
+        case Opcode::make_link:
+            return IORING_OP_LINKAT;
+        default:
+            return IORING_OP_LAST;
+    }
+}
+
+bool IoUring::performs(Opcode on_file) const noexcept {
+    return is_on_file(on_file) && ring_->supports(entry_for(on_file));
+}
+
+static void fill(io_uring_sqe& entry, const Operation& operation) noexcept {
+    const FileRequest& request = *static_cast<const FileRequest*>(operation.data);
+    const int fd = operation.fd;
+    const auto size = static_cast<unsigned>(
+        std::min<std::size_t>(operation.size, std::numeric_limits<int>::max()));
+    const auto offset = static_cast<std::uint64_t>(request.offset);  // -1 as the kernel means it
+    switch (operation.opcode) {
+        case Opcode::open_file:
+            io_uring_prep_openat(&entry, AT_FDCWD, request.path, request.flags | O_CLOEXEC,
+                                 request.mode);
+            return;
+        case Opcode::close_file:
+            io_uring_prep_close(&entry, fd);
+            return;
+        case Opcode::read_at:
+            io_uring_prep_read(&entry, fd, request.buffer, size, offset);
+            return;
+        case Opcode::write_at:
+            io_uring_prep_write(&entry, fd, request.buffer, size, offset);
+            return;
+        case Opcode::sync:
+            io_uring_prep_fsync(&entry, fd, operation.argument != 0 ? IORING_FSYNC_DATASYNC : 0);
+            return;
+        case Opcode::status:
+            io_uring_prep_statx(&entry, request.path != nullptr ? AT_FDCWD : fd,
+                                request.path != nullptr ? request.path : "",
+                                request.path != nullptr ? request.flags : AT_EMPTY_PATH,
+                                STATX_BASIC_STATS | STATX_BTIME,
+                                reinterpret_cast<struct statx*>(request.status->storage));
+            return;
+        case Opcode::truncate:
+            io_uring_prep_rw(io_uring_ftruncate, &entry, fd, nullptr, 0, offset);
+            return;
+        case Opcode::rename:
+            io_uring_prep_renameat(&entry, AT_FDCWD, request.path, AT_FDCWD, request.target,
+                                   static_cast<unsigned>(request.flags));
+            return;
+        case Opcode::unlink:
+            io_uring_prep_unlinkat(&entry, AT_FDCWD, request.path, request.flags);
+            return;
+        case Opcode::make_directory:
+            io_uring_prep_mkdirat(&entry, AT_FDCWD, request.path, request.mode);
+            return;
+        case Opcode::make_symlink:
+            io_uring_prep_symlinkat(&entry, request.target, AT_FDCWD, request.path);
+            return;
+        case Opcode::make_link:
+            io_uring_prep_linkat(&entry, AT_FDCWD, request.path, AT_FDCWD, request.target, 0);
+            return;
+        default:
+            ASYNCIO_ASSERT(false);  // performs() has said no
+    }
+}
+
+// It is in a list so that abort_all() finds it; from here on it is not the loop's to take out.
+void IoUring::start_on_file(Operation& operation, CallbackList& ready) noexcept {
+    io_uring_sqe* const entry = ring_->next();
+    if (entry == nullptr) {
+        finish(operation, -ENOMEM, ready);
+        return;
+    }
+    fill(*entry, operation);
+    io_uring_sqe_set_data(entry, &operation);
+    operation.started = true;
+    operation.result = 0;
+    on_files_.push_back(operation);
+}
+
+void IoUring::complete_on_file(const Completion& completion, CallbackList& ready) noexcept {
+    auto& operation = *reinterpret_cast<Operation*>(completion.tag);
+    operation.unlink();
+    if (completion.result == -EINTR) {
+        if (operation.result != asked_to_end) {
+            start_on_file(operation, ready);
+            return;
+        }
+        finish(operation, -ECANCELED, ready);  // a thread of the kernel was told to stop
+        return;
+    }
+    finish(operation, completion.result, ready);
+}
+
+// True if it is the kernel's to complete.
+bool IoUring::cancel_on_file(Operation& operation) noexcept {
+    if (!is_on_file(operation.opcode) || !operation.started || operation.completed) {
+        return false;
+    }
+    if (std::exchange(operation.result, asked_to_end) != asked_to_end && use() == 0) {
+        if (io_uring_sqe* const entry = ring_->next()) {
+            io_uring_prep_cancel(entry, &operation, 0);
+            io_uring_sqe_set_data64(entry, 0);
+            static_cast<void>(ring_->enter());
+        }
+    }
+    return true;
+}
+
+void IoUring::cancel(Operation& operation, CallbackList& ready) noexcept {
+    if (!cancel_on_file(operation)) {
+        Readiness::cancel(operation, ready);
+    }
+}
+
+// What the kernel has begun to do it may finish; either way it tells.
+void IoUring::abort_all(CallbackList& ready) noexcept {
+    Readiness::abort_all(ready);
+    for (Callback& operation : on_files_) {
+        cancel_on_file(static_cast<Operation&>(operation));
+    }
+    take_completions(ready);
+    while (!on_files_.empty()) {
+        const int error = use();
+        ASYNCIO_ASSERT(error == 0);  // else another thread's ring, which lives, has them
+        static_cast<void>(ring_->wait());
+        take_completions(ready);
+    }
+    ready.splice_back(finished_);
+}
+
+}  // namespace asyncio::lowlevel
