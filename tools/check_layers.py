@@ -101,6 +101,18 @@ LAYERS = [
     sockets
     signals
     files
+    file_calls
+    file_core
+    file_io
+    file_paths
+    file_status
+    file_system
+    file_transfers
+    file_watch
+    grow_uncleared
+    open_file
+    whole_files
+    signal_watch
     threads
     spawn
     spawn_child
@@ -123,6 +135,8 @@ LAYERS = [
     protocols
     subprocess
     processes
+    shutdown
+    embedding
     runners
     streams
     servers

@@ -84,6 +84,9 @@ private:
 /// Carries out an operation on a file in this thread, which may have to wait for a disk; its
 /// result, or -errno. From any thread; leaves the Operation as it is.
 std::int64_t perform_on_file(Operation& operation) noexcept;
+/// The same of a read_at as far as it takes no disk, because what it reads is in the page cache:
+/// -EAGAIN if nothing is, or the file system cannot tell.
+std::int64_t read_cached(Operation& operation) noexcept;
 
 /// A proactor of the kind that is named: "epoll", "io_uring"; or of the kind that is best for most
 /// programs (""), which is epoll.
