@@ -24,6 +24,7 @@ DescriptorConnection::DescriptorConnection(LoopIO& io, Socket descriptor, std::s
       InputOperation(&on_input, Opcode::poll_in, descriptor.fileno()),
       descriptor_(std::move(descriptor)),
       opcodes_(opcodes) {
+    argument = lowlevel::poll_tries_anyway;
     io.add(*this);
 }
 

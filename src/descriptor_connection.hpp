@@ -145,6 +145,7 @@ private:
     std::uint32_t last_received_ = 0;         // bytes
     TransferOpcodes opcodes_;
     bool input_under_way_ : 1 = false;
+    bool found_nothing_ : 1 = false;  // the last attempt, which was made
     bool losing_ : 1 = false;  // it is about to be lost, or is
     bool loss_scheduled_ : 1 = false;
     bool eof_written_ : 1 = false;

@@ -49,6 +49,7 @@ bool DescriptorConnection::receive_now(ReadWaiter& reader) {
     operation.data = own.empty() ? descriptor_.io()->scratch() : own.data();
     operation.size = own.empty() ? receive_size(reader, LoopIO::scratch_size) : own.size();
     if (!loop()->attempt(operation)) {
+        found_nothing_ = operation.result == -EAGAIN;
         return false;
     }
     if (!own.empty() && operation.result > 0) {
@@ -72,6 +73,7 @@ bool DescriptorConnection::receive_message(ReadWaiter& reader) {
     std::string text;
     Operation operation(&run_nothing, opcodes_.receive, descriptor_.fileno());
     if (!receive_text(*loop(), operation, size, text)) {
+        found_nothing_ = operation.result == -EAGAIN;
         return false;
     }
     if (operation.result <= 0 || text.size() < size / 2) {
@@ -168,9 +170,9 @@ void DescriptorConnection::on_delivery(Callback& callback) {
     }
 }
 
-// True if the task may run; otherwise more is waited for. An attempt should succeed here. If it
-// does not, because the proactor has no attempts or has had enough of them for this turn, an
-// operation receives, with a buffer of its own.
+// True if the task may run; otherwise more is waited for. An attempt should succeed here, unless
+// what there was has gone (poll_tries_anyway). If it is not made, because the proactor has no
+// attempts or has had enough of them for this turn, an operation receives, with a buffer of its own.
 bool DescriptorConnection::receive_for(ReadWaiter& reader) {
     constexpr int most_receives = 4;
     constexpr std::size_t buffer_size = std::size_t{16} * 1024;
@@ -178,7 +180,7 @@ bool DescriptorConnection::receive_for(ReadWaiter& reader) {
     const Delivery delivery(reader);
     for (int i = 0; i < most_receives && !closing_; ++i) {
         if (!(i == 0 ? receive_message(reader) : receive_now(reader))) {
-            if (i == 0) {
+            if (i == 0 && !found_nothing_) {
                 receive_buffer_ = std::make_unique<char[]>(buffer_size);
                 InputOperation& input = *this;
                 input.data = receive_buffer_.get();

@@ -155,6 +155,9 @@ bool Readiness::attempt_on_ready(Descriptor& descriptor, Side& side,
     ++attempts_;
     const std::int64_t result = perform(descriptor, side, operation);
     if (result == posix::would_block) {
+        if (&side == &descriptor.input) {
+            operation.result = -EAGAIN;
+        }
         return false;
     }
     operation.result = result;

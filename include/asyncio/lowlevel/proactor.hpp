@@ -67,6 +67,7 @@ public:
     [[nodiscard]] virtual std::string_view name() const noexcept = 0;
 
     /// Tries `operation` in place; true if it has completed (its result is set, it is in no list).
+    /// A recv or read that was tried in vain has the result -EAGAIN.
     bool attempt(Operation& operation) noexcept {
         return attempt_ != nullptr && attempt_(*this, operation);
     }
