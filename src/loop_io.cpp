@@ -32,6 +32,7 @@ void LoopIO::loop_closing() noexcept {
     }
     loop_ = nullptr;
     scratch_.reset();
+    plaintext_.reset();
     release();
 }
 
@@ -57,6 +58,14 @@ char* LoopIO::scratch() {
         scratch_.reset(static_cast<char*>(::operator new(scratch_size, std::align_val_t(4096))));
     }
     return scratch_.get();
+}
+
+std::span<char> LoopIO::plaintext() {
+    constexpr std::size_t size = std::size_t{64} * 1024;
+    if (plaintext_ == nullptr) {
+        plaintext_.reset(new char[size]);
+    }
+    return {plaintext_.get(), size};
 }
 
 void LoopIO::close(int fd) noexcept {

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <unordered_map>
 
 namespace asyncio::detail {
@@ -48,6 +49,8 @@ public:
     /// use after the next callback. As large as one receive of asyncio's.
     static constexpr std::size_t scratch_size = std::size_t{256} * 1024;
     [[nodiscard]] char* scratch();
+    /// The same, for what is decrypted out of what is in there: four records.
+    [[nodiscard]] std::span<char> plaintext();
 
     /// Closes a descriptor, by way of the proactor as long as there is one.
     void close(int fd) noexcept;
@@ -67,6 +70,7 @@ private:
     lowlevel::LoopResourceList resources_;
     std::unordered_map<int, Operations> operations_;  // of the descriptors that had any
     std::unique_ptr<char, FreeScratch> scratch_;
+    std::unique_ptr<char[]> plaintext_;
 };
 
 }  // namespace asyncio::detail

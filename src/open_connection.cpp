@@ -6,8 +6,10 @@
 #include "connect_socket.hpp"
 #include "loop_io.hpp"
 #include "socket_connection.hpp"
+#include "tls_handshake.hpp"
 #include "unix_endpoints.hpp"
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -17,11 +19,23 @@ namespace detail {
 
 namespace {
 
-StreamPair make_streams(Socket socket, std::size_t limit, const Address& peer) {
-    LoopIO& io = *socket.io();
-    auto* const connection = new SocketConnection(io, std::move(socket), limit, peer.raw());
-    StreamReader reader(*connection);
-    return {std::move(reader), StreamWriter(*connection)};
+SocketConnection& make_connection(Connected connected, std::size_t limit) {
+    LoopIO& io = *connected.socket.io();
+    return *new SocketConnection(io, std::move(connected.socket), limit, connected.peer.raw());
+}
+
+StreamPair make_streams(Connection& connection) {
+    StreamReader reader(connection);
+    return {std::move(reader), StreamWriter(connection)};
+}
+
+Coroutine<StreamPair> make_tls_streams(Connected connected, std::size_t limit,
+                                       TLSSettings settings) {
+    const StreamKeep carrier(make_connection(std::move(connected), limit));
+    auto& connection = *new TLSConnection(connection_of(carrier.get()), limit, settings);
+    StreamPair streams = make_streams(connection);
+    co_await tls_handshake(connection);
+    co_return streams;
 }
 
 void check_limit(std::size_t limit) {
@@ -30,27 +44,43 @@ void check_limit(std::size_t limit) {
     }
 }
 
-Coroutine<StreamPair> connect(ConnectRequest request, std::size_t limit) {
+Coroutine<StreamPair> connect(ConnectRequest request, std::size_t limit, TLSRequest tls) {
     check_limit(limit);
+    std::optional<TLSSettings> settings = client_tls_settings(tls, request.host);
     Connected connected = co_await connect_socket(std::move(request));
-    co_return make_streams(std::move(connected.socket), limit, connected.peer);
+    if (!settings.has_value()) {
+        co_return make_streams(make_connection(std::move(connected), limit));
+    }
+    co_return co_await make_tls_streams(std::move(connected), limit, *std::move(settings));
 }
 
-Coroutine<StreamPair> adopt(Socket socket, std::size_t limit) {
+Coroutine<StreamPair> adopt(Socket socket, std::size_t limit, TLSRequest tls) {
     check_limit(limit);
-    Address peer = socket.getpeername();
-    co_return make_streams(std::move(socket), limit, peer);
+    std::optional<TLSSettings> settings = client_tls_settings(tls, "");
+    Connected connected;
+    connected.peer = socket.getpeername();
+    connected.socket = std::move(socket);
+    if (!settings.has_value()) {
+        co_return make_streams(make_connection(std::move(connected), limit));
+    }
+    co_return co_await make_tls_streams(std::move(connected), limit, *std::move(settings));
 }
 
-Coroutine<StreamPair> connect_to_path(std::string path, std::size_t limit) {
+constexpr const char* no_unix_name = "you have to pass server_hostname when using ssl";
+
+Coroutine<StreamPair> connect_to_path(std::string path, std::size_t limit, TLSRequest tls) {
     check_limit(limit);
+    std::optional<TLSSettings> settings = client_tls_settings(tls, "", no_unix_name);
     Connected connected = co_await connect_unix(std::move(path));
-    co_return make_streams(std::move(connected.socket), limit, connected.peer);
+    if (!settings.has_value()) {
+        co_return make_streams(make_connection(std::move(connected), limit));
+    }
+    co_return co_await make_tls_streams(std::move(connected), limit, *std::move(settings));
 }
 
-Coroutine<StreamPair> adopt_unix(Socket socket, std::size_t limit) {
+Coroutine<StreamPair> adopt_unix(Socket socket, std::size_t limit, TLSRequest tls) {
     check_unix_stream(socket);
-    co_return co_await adopt(std::move(socket), limit);
+    co_return co_await adopt(std::move(socket), limit, std::move(tls));
 }
 
 }  // namespace
@@ -71,20 +101,24 @@ Coroutine<StreamPair> open_connection(std::string_view host, int port,
     request.happy_eyeballs_delay = options.happy_eyeballs_delay;
     request.interleave = options.interleave;
     request.all_errors = options.all_errors;
-    return detail::connect(std::move(request), options.limit);
+    return detail::connect(std::move(request), options.limit,
+                           detail::tls_request(options.ssl, options));
 }
 
 Coroutine<StreamPair> open_connection(Socket socket, OpenConnectionOptions options) {
-    return detail::adopt(std::move(socket), options.limit);
+    return detail::adopt(std::move(socket), options.limit,
+                         detail::tls_request(options.ssl, options));
 }
 
 Coroutine<StreamPair> open_unix_connection(std::string_view path,
                                            OpenUnixConnectionOptions options) {
-    return detail::connect_to_path(std::string(path), options.limit);
+    return detail::connect_to_path(std::string(path), options.limit,
+                                   detail::tls_request(options.ssl, options));
 }
 
 Coroutine<StreamPair> open_unix_connection(Socket socket, OpenUnixConnectionOptions options) {
-    return detail::adopt_unix(std::move(socket), options.limit);
+    return detail::adopt_unix(std::move(socket), options.limit,
+                              detail::tls_request(options.ssl, options));
 }
 
 }  // namespace asyncio

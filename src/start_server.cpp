@@ -9,11 +9,13 @@
 #include "report.hpp"
 #include "servers.hpp"
 #include "socket_connection.hpp"
+#include "tls_connection.hpp"
 #include "unix_endpoints.hpp"
 
 #include <algorithm>
 #include <cstddef>
 #include <exception>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,29 +34,48 @@ struct HandlerCallback : Callback {
     using Callback::Callback;
 };
 
-/// A connection of a server's, with the task that serves it.
-class ServedConnection final : public SocketConnection,
-                               public ServerClient,
-                               private HandlerCallback {
+/// A socket that says when its loop is closed, as a TLSConnection does.
+class AcceptedSocket : public SocketConnection {
 public:
-    ServedConnection(Socket socket, const SocketAddress& peer, StreamServer& server);
+    using SocketConnection::SocketConnection;
+
+    void loop_closing() noexcept override {
+        const StreamKeep keep(*this);
+        SocketConnection::loop_closing();
+        loop_closed();
+    }
+
+protected:
+    virtual void loop_closed() noexcept = 0;
+};
+
+/// A connection of a server's, with the task that serves it: an AcceptedSocket or a TLSConnection.
+template <class Base>
+class ServedConnection final : public Base, public ServerClient, private HandlerCallback {
+public:
+    template <class... Args>
+    explicit ServedConnection(StreamServer& server, Args&&... args);
 
     void serve();
+    /// The same, when the handshake is done.
+    void serve_tls();
 
-    void close_client() noexcept override { close(); }
-    void abort_client() noexcept override { abort(); }
-    void loop_closing() noexcept override;
-
-    using SocketConnection::operator new;
-    using SocketConnection::operator delete;
+    void close_client() noexcept override { current().close(); }
+    void abort_client() noexcept override { current().abort(); }
 
 private:
     ~ServedConnection() override;
     void destroy() noexcept override { delete this; }
     void leave_server() noexcept override;
+    void loop_closed() noexcept override;
+    [[nodiscard]] bool served() const noexcept override { return true; }
+    /// TLS over it, since start_tls().
+    [[nodiscard]] Connection& current() noexcept {
+        return this->successor() == nullptr ? *this : connection_of(*this->successor());
+    }
 
     void watch(AnyFuture task) noexcept;
-    void report(std::exception_ptr error);
+    void report(const char* message, std::exception_ptr error);
     static void on_done(Callback& callback);
 
     StreamServer& server_;
@@ -63,8 +84,9 @@ private:
 
 class StreamServer final : public ServerCore {
 public:
-    StreamServer(LoopIO& io, StartClient start, std::size_t limit, int backlog)
-        : ServerCore(io, backlog), limit_(limit), start_(std::move(start)) {}
+    StreamServer(LoopIO& io, StartClient start, std::size_t limit, int backlog,
+                 std::optional<TLSSettings> tls)
+        : ServerCore(io, backlog), limit_(limit), start_(std::move(start)), tls_(std::move(tls)) {}
 
     [[nodiscard]] std::size_t limit() const noexcept { return limit_; }
     /// Of the one who started it.
@@ -74,95 +96,120 @@ public:
 private:
     ~StreamServer() override = default;
     void accepted(Socket socket, const SocketAddress& peer) override {
-        auto* const connection = new ServedConnection(std::move(socket), peer, *this);
-        connection->serve();
+        if (tls_.has_value()) {
+            auto& carrier = *new SocketConnection(io(), std::move(socket), limit_, peer);
+            const StreamKeep keep(carrier);
+            (new ServedConnection<TLSConnection>(*this, carrier, limit_, *tls_))->serve_tls();
+        } else {
+            (new ServedConnection<AcceptedSocket>(*this, io(), std::move(socket), limit_, peer))
+                ->serve();
+        }
     }
 
     std::size_t limit_;
     Context context_ = copy_context();
     StartClient start_;
+    std::optional<TLSSettings> tls_;
 };
 
-ServedConnection::ServedConnection(Socket socket, const SocketAddress& peer, StreamServer& server)
-    : SocketConnection(server.io(), std::move(socket), server.limit(), peer),
-      HandlerCallback(&on_done),
-      server_(server) {
+template <class Base>
+template <class... Args>
+ServedConnection<Base>::ServedConnection(StreamServer& server, Args&&... args)
+    : Base(std::forward<Args>(args)...), HandlerCallback(&on_done), server_(server) {
     server.retain();  // which has the handler, whose captures its coroutine may use
     server.attach(*this);
 }
 
-ServedConnection::~ServedConnection() {
+template <class Base>
+ServedConnection<Base>::~ServedConnection() {
     server_.release();
 }
 
-void ServedConnection::leave_server() noexcept {
+template <class Base>
+void ServedConnection<Base>::leave_server() noexcept {
     server_.detach(*this);
 }
 
-void ServedConnection::serve() {
+// A client that does not get through the handshake is its own business, as in CPython, which tells
+// of it in debug mode.
+template <class Base>
+void ServedConnection<Base>::serve_tls() {
+    this->start([this](const std::exception_ptr& error) {
+        if (error == nullptr) {
+            serve();
+        } else if (this->loop()->get_debug()) {
+            report("Error on transport creation for incoming connection", error);
+        }
+    });
+}
+
+template <class Base>
+void ServedConnection<Base>::serve() {
     const StreamKeep keep(*this);
     try {
         StreamReader reader(*this);
         StreamWriter writer(*this);
         // Each in a copy of its own.
         watch(server_.context().copy().run(
-            [&] { return server_.start()(*loop(), std::move(reader), std::move(writer)); }));
+            [&] { return server_.start()(*this->loop(), std::move(reader), std::move(writer)); }));
     } catch (...) {
         const std::exception_ptr error = std::current_exception();
-        close();
+        current().close();
         if (leaves_the_loop(error)) {
             throw;
         }
-        report(error);
+        report("Unhandled exception in client_connected_cb", error);
     }
 }
 
-void ServedConnection::watch(AnyFuture task) noexcept {
+template <class Base>
+void ServedConnection<Base>::watch(AnyFuture task) noexcept {
     if (!task) {
         return;
     }
     task_ = std::move(task);
-    retain();
+    this->retain();
     HandlerCallback& done = *this;
     if (task_.raw()->done()) {
-        loop()->schedule(done);
+        this->loop()->schedule(done);
     } else {
         task_.raw()->callbacks().push_back(done);
     }
 }
 
-void ServedConnection::on_done(Callback& callback) {
+template <class Base>
+void ServedConnection<Base>::on_done(Callback& callback) {
     auto& self = static_cast<ServedConnection&>(static_cast<HandlerCallback&>(callback));
     const StreamKeep keep(self);
     self.release();
     const AnyFuture task = std::exchange(self.task_, AnyFuture());
     if (task.cancelled()) {
-        self.close();
+        self.current().close();
     } else if (const std::exception_ptr error = task.exception()) {
         struct Close {  // also when a SystemExit leaves the handler of exceptions
             ServedConnection& connection;
-            ~Close() { connection.close(); }
+            ~Close() { connection.current().close(); }
         } close{self};
-        self.report(error);
+        self.report("Unhandled exception in client_connected_cb", error);
     }
 }
 
-void ServedConnection::report(std::exception_ptr error) {
+template <class Base>
+void ServedConnection<Base>::report(const char* message, std::exception_ptr error) {
     ExceptionContext context;
-    set_message(context, [] { return "Unhandled exception in client_connected_cb"; });
+    set_message(context, [message] { return message; });
     context.exception = std::move(error);
-    loop()->call_exception_handler(context);
+    this->loop()->call_exception_handler(context);
 }
 
-void ServedConnection::loop_closing() noexcept {
-    const StreamKeep keep(*this);
-    SocketConnection::loop_closing();
+template <class Base>
+void ServedConnection<Base>::loop_closed() noexcept {
     if (task_) {
         if (HandlerCallback& done = *this; done.linked()) {
             done.unlink();
         }
         task_ = {};
-        release();
+        this->release();
     }
 }
 
@@ -184,11 +231,10 @@ Coroutine<Server> serve(ServerRef server, bool start_serving) {
     co_return Server(*server);
 }
 
-}  // namespace
-
-Coroutine<Server> start_stream_server(StartClient start, std::vector<std::string> hosts, int port,
-                                      StartServerOptions options) {
+Coroutine<Server> listen(StartClient start, std::vector<std::string> hosts, int port,
+                         StartServerOptions options, TLSRequest tls) {
     check_limit(options.limit);
+    std::optional<TLSSettings> settings = server_tls_settings(tls);
     std::vector<Address> addresses;
     if (hosts.empty()) {
         addresses = all_interfaces(port, options.family);
@@ -205,32 +251,57 @@ Coroutine<Server> start_stream_server(StartClient start, std::vector<std::string
     LoopIO& io = LoopIO::of(get_running_loop());
     const ListeningOptions listening{options.reuse_address, options.reuse_port, options.keep_alive};
     std::vector<Socket> sockets = bind_server(addresses, port, listening);
-    ServerRef server(*new StreamServer(io, std::move(start), options.limit, options.backlog));
+    ServerRef server(*new StreamServer(io, std::move(start), options.limit, options.backlog,
+                                       std::move(settings)));
     for (Socket& socket : sockets) {
         server->add(std::move(socket));
     }
     co_return co_await serve(std::move(server), options.start_serving);
 }
 
-Coroutine<Server> start_unix_stream_server(StartClient start, std::string path,
-                                           StartUnixServerOptions options) {
+Coroutine<Server> listen_at_path(StartClient start, std::string path,
+                                 StartUnixServerOptions options, TLSRequest tls) {
     check_limit(options.limit);
+    std::optional<TLSSettings> settings = server_tls_settings(tls);
     UnixListener listener = bind_unix_server(path, options.mode, options.cleanup_socket);
     LoopIO& io = LoopIO::of(get_running_loop());
-    ServerRef server(*new StreamServer(io, std::move(start), options.limit, options.backlog));
+    ServerRef server(*new StreamServer(io, std::move(start), options.limit, options.backlog,
+                                       std::move(settings)));
     server->add(std::move(listener.socket), std::move(listener.file));
     co_return co_await serve(std::move(server), options.start_serving);
 }
 
-Coroutine<Server> start_unix_stream_server(StartClient start, Socket socket,
-                                           StartUnixServerOptions options) {
+Coroutine<Server> listen_on_unix_socket(StartClient start, Socket socket,
+                                        StartUnixServerOptions options, TLSRequest tls) {
     check_limit(options.limit);
+    std::optional<TLSSettings> settings = server_tls_settings(tls);
     check_unix_stream(socket);
     SocketFile file = options.cleanup_socket ? file_of(socket) : SocketFile();
     LoopIO& io = LoopIO::of(get_running_loop());
-    ServerRef server(*new StreamServer(io, std::move(start), options.limit, options.backlog));
+    ServerRef server(*new StreamServer(io, std::move(start), options.limit, options.backlog,
+                                       std::move(settings)));
     server->add(std::move(socket), std::move(file));
     co_return co_await serve(std::move(server), options.start_serving);
+}
+
+}  // namespace
+
+Coroutine<Server> start_stream_server(StartClient start, std::vector<std::string> hosts, int port,
+                                      StartServerOptions options) {
+    return listen(std::move(start), std::move(hosts), port, options,
+                  tls_request(options.ssl, options));
+}
+
+Coroutine<Server> start_unix_stream_server(StartClient start, std::string path,
+                                           StartUnixServerOptions options) {
+    return listen_at_path(std::move(start), std::move(path), options,
+                          tls_request(options.ssl, options));
+}
+
+Coroutine<Server> start_unix_stream_server(StartClient start, Socket socket,
+                                           StartUnixServerOptions options) {
+    return listen_on_unix_socket(std::move(start), std::move(socket), options,
+                                 tls_request(options.ssl, options));
 }
 
 }  // namespace asyncio::detail

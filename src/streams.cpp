@@ -15,7 +15,14 @@ namespace detail {
 // Out of line: inlined, g++ 12 takes the handle in an empty std::optional for one that is used.
 StreamHandle::~StreamHandle() {
     if (count_ != nullptr) {
+        follow();
         count_->drop_handle();
+    }
+}
+
+void StreamHandle::follow() const noexcept {
+    while (StreamCount* const successor = count_->successor()) {
+        std::exchange(count_, successor)->release();
     }
 }
 

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -18,6 +19,8 @@
 #include <utility>
 
 namespace asyncio::detail {
+
+class TLSEngine;
 
 /// The receiving half: a buffer, and the task that waits for it to be filled.
 class Stream : public StreamCount {
@@ -88,9 +91,10 @@ protected:
     /// Runs the task of a reader that is satisfied, at once.
     static void run_task(ReadWaiter& reader);
 
-private:
+    /// Wakes the reader, if it waits and is satisfied.
     void notify();
 
+private:
     std::string buffer_;
     std::size_t begin_ = 0;  // of what is still to be read
     std::size_t limit_;
@@ -138,6 +142,10 @@ public:
     /// As get_extra_info() of the transport: "peername", "sockname", "socket", and what else a
     /// carrier knows.
     [[nodiscard]] virtual std::optional<std::string> extra_info(std::string_view name) const;
+    /// Null without TLS.
+    [[nodiscard]] virtual std::shared_ptr<TLSEngine> tls_engine() const { return nullptr; }
+    /// Has a server accepted it?
+    [[nodiscard]] virtual bool served() const noexcept { return false; }
     /// Null once the loop is closed.
     [[nodiscard]] virtual EventLoop* loop() const noexcept = 0;
 

@@ -5,7 +5,6 @@
 
 #include <asyncio/log.hpp>
 
-#include <charconv>
 #include <new>
 #include <utility>
 
@@ -15,12 +14,12 @@ using lowlevel::Callback;
 
 static constexpr std::size_t high_water = std::size_t{512} * 1024;
 
-TLSConnection::TLSConnection(StreamHandle carrier, std::size_t limit, const TLSSettings& settings)
+TLSConnection::TLSConnection(Connection& carrier, std::size_t limit, const TLSSettings& settings)
     : Connection(limit),
       TLSTimer(&on_time_up),
       TLSDelivery(&on_delivery),
-      carrier_handle_(std::move(carrier)),
-      carrier_(&connection_of(carrier_handle_.get())),
+      io_(LoopIO::of(*carrier.loop())),
+      carrier_(carrier),
       engine_(settings.context->make_engine(incoming_, outgoing_, settings.server_side,
                                             settings.server_hostname)),
       handshake_timeout_(settings.handshake_timeout),
@@ -46,6 +45,9 @@ void TLSConnection::start(HandshakeDone done) {
     attached_ = true;
     carrier().set_receiver(this);
     state_ = State::handshake;
+    if (carrier().ended() && carrier().buffered().empty()) {
+        incoming_->end();
+    }
     do_handshake();
     look_for_input();
 }
@@ -97,13 +99,6 @@ void TLSConnection::stop_timer() noexcept {
     if (TLSTimer& timer = *this; timer.waiting()) {
         loop()->withdraw(timer);
     }
-}
-
-static std::string seconds_text(Duration duration) {
-    char text[32];
-    const auto end = std::to_chars(text, text + sizeof text, duration.seconds());
-    const std::string seconds(text, end.ptr);
-    return seconds.find_first_of(".e") == std::string::npos ? seconds + ".0" : seconds;
 }
 
 // A peer that takes what is left, however slowly, gets another term.

@@ -8,8 +8,10 @@
 #include <asyncio/lowlevel/callback.hpp>
 #include <asyncio/time.hpp>
 
+#include "loop_io.hpp"
 #include "receiver.hpp"
 #include "streams.hpp"
+#include "tls_settings.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -21,16 +23,6 @@
 #include <string_view>
 
 namespace asyncio::detail {
-
-/// What a connection's owner has to say about its TLS; tls_settings() makes it of options.
-struct TLSSettings {
-    std::shared_ptr<TLSContext> context;
-    std::string server_hostname;
-    Duration handshake_timeout = 60;
-    Duration shutdown_timeout = 30;
-    bool server_side = false;
-    bool suppress_ragged_eofs = false;
-};
 
 // Bases of a connection, so that each callback leads back to it without a pointer of its own.
 struct TLSTimer : lowlevel::Callback {
@@ -65,8 +57,9 @@ public:
     /// With null: the connection is `wrapped`. Otherwise it is about to be lost by that error.
     using HandshakeDone = UniqueFunction<void(std::exception_ptr)>;
 
+    /// Keeps the carrier, without a handle of its own: those of others may follow (hand_over()).
     /// std::invalid_argument if the settings do not fit the context.
-    TLSConnection(StreamHandle carrier, std::size_t limit, const TLSSettings& settings);
+    TLSConnection(Connection& carrier, std::size_t limit, const TLSSettings& settings);
 
     /// Begins the handshake, over a carrier that is not closing and that no task reads; what it has
     /// received and nobody has read is taken for a part of the handshake. `done` is called once,
@@ -115,7 +108,7 @@ private:
     void connection_lost(std::exception_ptr error) override;
     void connection_dropped() noexcept override;
 
-    [[nodiscard]] Connection& carrier() const noexcept { return *carrier_; }
+    [[nodiscard]] Connection& carrier() const noexcept { return connection_of(carrier_.get()); }
 
     // Reading.
     void advance();
@@ -150,8 +143,8 @@ private:
     void detach() noexcept;
     static void on_time_up(lowlevel::Callback& callback);
 
-    StreamHandle carrier_handle_;
-    Connection* carrier_;
+    LoopIO& io_;
+    StreamKeep carrier_;
     std::shared_ptr<TLSBuffer> incoming_ = std::make_shared<TLSBuffer>();
     std::shared_ptr<TLSBuffer> outgoing_ = std::make_shared<TLSBuffer>();
     std::shared_ptr<TLSEngine> engine_;

@@ -115,7 +115,7 @@ bool TLSConnection::read_for(ReadWaiter& reader) {
     TLSStatus status = TLSStatus::done;
     const std::span<char> own = direct(reader);
     const std::span<char> into =
-        own.empty() ? LoopIO::of(*loop()).plaintext() : own;
+        own.empty() ? io_.plaintext() : own;
     const std::size_t size = decrypt(into, status);
     if (size > 0 && own.empty()) {
         feed_data({into.data(), size});
@@ -142,7 +142,7 @@ void TLSConnection::read_for_receiver() {
             return;
         }
         const std::span<char> into =
-            own.empty() ? LoopIO::of(*loop()).plaintext() : own;
+            own.empty() ? io_.plaintext() : own;
         TLSStatus status = TLSStatus::done;
         const std::size_t size = decrypt(into, status);
         if (size > 0) {
@@ -235,7 +235,7 @@ void TLSConnection::peer_ended() {
 void TLSConnection::discard_input() {
     TLSStatus status = TLSStatus::done;
     while (status == TLSStatus::done) {
-        decrypt(LoopIO::of(*loop()).plaintext(), status);
+        decrypt(io_.plaintext(), status);
     }
     if (status == TLSStatus::failed) {
         fail(engine_->error());

@@ -161,6 +161,11 @@ LAYERS = [
     receiver
     socket_connection
     stream_writer
+    tls_connection
+    tls_handshake
+    tls_input
+    tls_output
+    tls_settings
     pipes
     pipe_connection
     ssl/bio

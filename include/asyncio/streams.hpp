@@ -30,6 +30,9 @@
 
 namespace asyncio {
 
+class SSLContext;  // of <asyncio/ssl.hpp>
+class SSLObject;
+
 /// The receiving half of a connection.
 ///
 ///     std::string line = co_await reader.readline();    // "" at the end
@@ -115,6 +118,14 @@ private:
     detail::StreamHandle handle_;
 };
 
+/// Keyword arguments of StreamWriter::start_tls().
+struct StartTLSOptions {
+    std::string_view server_hostname = {};  ///< of a client: whose certificate it is to be
+    std::optional<Duration> ssl_handshake_timeout = std::nullopt;  ///< 60 s
+    std::optional<Duration> ssl_shutdown_timeout = std::nullopt;   ///< 30 s
+    bool suppress_ragged_eofs = false;  ///< a stream that ends without close_notify is no error
+};
+static_assert(std::is_trivially_destructible_v<StartTLSOptions>);
 /// The sending half of a connection.
 ///
 ///     writer.write("hello\n");
@@ -171,7 +182,8 @@ public:
     /// Closes the connection at once, without sending the rest.
     void abort();
 
-    /// "peername", "sockname" and "socket" as text; nullopt for what there is not.
+    /// "peername", "sockname" and "socket" as text, with TLS also "cipher", "peercert",
+    /// "ssl_object", "sslcontext"; nullopt for what there is not.
     [[nodiscard]] std::optional<std::string> get_extra_info(std::string_view name) const;
     /// The peer's address and the own one, also after the connection is closed; empty if it has
     /// none, as the client of a Unix socket.
@@ -179,6 +191,19 @@ public:
     [[nodiscard]] Address sockname() const;
     /// To set options on; without a descriptor once the connection is closed.
     [[nodiscard]] TransportSocket socket() const;
+
+    /// Goes on over TLS: as a client, or as a server where start_server() made the connection.
+    /// Everything that was written is sent before; what was received and not yet read is taken for
+    /// the beginning of the handshake, so that nothing unencrypted is ever read as if it had come
+    /// over TLS. The reader and the writer stay the same.
+    ///
+    /// Cancellation: the connection is closed.
+    /// Errors:       those of the handshake, after which the connection is lost;
+    ///               std::invalid_argument; RuntimeError while a task reads.
+    [[nodiscard]] Coroutine<> start_tls(const SSLContext& context, StartTLSOptions options = {});
+    /// What is known of TLS (cipher(), getpeercert(), selected_alpn_protocol(), ...); empty, and
+    /// false, without it. To be asked only. For this include <asyncio/ssl.hpp>.
+    [[nodiscard]] SSLObject ssl_object() const;
 
     // What Python has on `writer.transport`.
     void set_write_buffer_limits(WriteBufferLimits limits = {});
@@ -203,12 +228,17 @@ struct StreamPair {
 
 /// Keyword arguments of open_connection().
 struct OpenConnectionOptions {
+    const SSLContext* ssl = nullptr;                    ///< of <asyncio/ssl.hpp>: TLS
     std::size_t limit = detail::default_stream_limit;   ///< of the reader
     AddressFamily family = AddressFamily::unspecified;  ///< of the addresses to try; all
     int flags = 0;                                      ///< of getaddrinfo()
     int proto = 0;                                      ///< of getaddrinfo()
     std::string_view local_host = {};                   ///< to bind the socket to
     int local_port = 0;                                 ///< the same; 0: any that is free
+    std::string_view server_hostname = {};              ///< whose certificate it is to be; `host`
+    std::optional<Duration> ssl_handshake_timeout = std::nullopt;  ///< 60 s
+    std::optional<Duration> ssl_shutdown_timeout = std::nullopt;   ///< 30 s
+    bool suppress_ragged_eofs = false;  ///< a stream that ends without close_notify is no error
     /// The next address is tried when the one before has failed, or has taken so long (RFC 8305
     /// says 0.25 s); the first connection is taken. None: only when it has failed.
     std::optional<Duration> happy_eyeballs_delay = std::nullopt;
@@ -235,7 +265,12 @@ static_assert(std::is_trivially_destructible_v<OpenConnectionOptions>);
 
 /// Keyword arguments of open_unix_connection().
 struct OpenUnixConnectionOptions {
+    const SSLContext* ssl = nullptr;                    ///< of <asyncio/ssl.hpp>: TLS
     std::size_t limit = detail::default_stream_limit;  ///< of the reader
+    std::string_view server_hostname = {};              ///< whose certificate it is to be; needed with ssl
+    std::optional<Duration> ssl_handshake_timeout = std::nullopt;  ///< 60 s
+    std::optional<Duration> ssl_shutdown_timeout = std::nullopt;   ///< 30 s
+    bool suppress_ragged_eofs = false;  ///< a stream that ends without close_notify is no error
 };
 static_assert(std::is_trivially_destructible_v<OpenUnixConnectionOptions>);
 
@@ -254,12 +289,16 @@ static_assert(std::is_trivially_destructible_v<OpenUnixConnectionOptions>);
 
 /// Keyword arguments of start_server().
 struct StartServerOptions {
+    const SSLContext* ssl = nullptr;                    ///< of <asyncio/ssl.hpp>: TLS
     std::size_t limit = detail::default_stream_limit;   ///< of the readers
     AddressFamily family = AddressFamily::unspecified;  ///< of the addresses to listen on; all
     int backlog = 100;                                  ///< connections that wait to be accepted
     bool reuse_address = true;  ///< a port whose last connections still linger may be had again
     bool reuse_port = false;    ///< the port may be shared with others who say so, too
     bool keep_alive = false;    ///< the system finds out whether silent peers are still there
+    std::optional<Duration> ssl_handshake_timeout = std::nullopt;  ///< 60 s
+    std::optional<Duration> ssl_shutdown_timeout = std::nullopt;   ///< 30 s
+    bool suppress_ragged_eofs = false;  ///< a stream that ends without close_notify is no error
     bool start_serving = true;  ///< false: Server::start_serving() or serve_forever() begins
 };
 static_assert(std::is_trivially_destructible_v<StartServerOptions>);
@@ -302,10 +341,14 @@ template <detail::ClientHandler Handler>
 
 /// Keyword arguments of start_unix_server().
 struct StartUnixServerOptions {
+    const SSLContext* ssl = nullptr;                    ///< of <asyncio/ssl.hpp>: TLS
     std::size_t limit = detail::default_stream_limit;  ///< of the readers
     int backlog = 100;                                 ///< connections that wait to be accepted
     std::optional<int> mode = std::nullopt;  ///< of the file, 0 to 0777; none: as the umask has it
     bool cleanup_socket = true;              ///< the file goes when the server is closed
+    std::optional<Duration> ssl_handshake_timeout = std::nullopt;  ///< 60 s
+    std::optional<Duration> ssl_shutdown_timeout = std::nullopt;   ///< 30 s
+    bool suppress_ragged_eofs = false;  ///< a stream that ends without close_notify is no error
     bool start_serving = true;  ///< false: Server::start_serving() or serve_forever() begins
 };
 static_assert(std::is_trivially_destructible_v<StartUnixServerOptions>);

@@ -29,6 +29,16 @@ public:
     }
     void drop_handle() noexcept;
 
+    /// All handles are those of `successor` from now on: of TLS over this connection.
+    void hand_over(StreamCount& successor) noexcept {
+        successor.handles_ += handles_;
+        successor.references_ += handles_;
+        handles_ = 0;  // they still keep the memory, until they are used next
+        successor_ = &successor;
+    }
+    /// Exists as long as there is a handle that does not know of it.
+    [[nodiscard]] StreamCount* successor() const noexcept { return successor_; }
+
 protected:
     StreamCount() = default;
     virtual ~StreamCount() = default;
@@ -39,6 +49,7 @@ protected:
 private:
     std::uint32_t references_ = 0;
     std::uint32_t handles_ = 0;
+    StreamCount* successor_ = nullptr;
 };
 
 /// A reader's or writer's part in its stream.
@@ -55,11 +66,16 @@ public:
         if (count_ == nullptr) {
             raise_runtime_error("this stream was moved from");
         }
+        if (count_->successor() != nullptr) {
+            follow();
+        }
         return *count_;
     }
 
 private:
-    StreamCount* count_;
+    void follow() const noexcept;
+
+    mutable StreamCount* count_;
 };
 
 /// Keeps the stream of an operation that was asked for, whatever becomes of the handles.
