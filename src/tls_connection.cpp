@@ -28,7 +28,11 @@ TLSConnection::TLSConnection(Connection& carrier, std::size_t limit, const TLSSe
     set_write_buffer_limits({.high = high_water});
 }
 
-TLSConnection::~TLSConnection() = default;
+TLSConnection::~TLSConnection() {
+    if (carrier().successor() == this) {
+        carrier().forget_successor();
+    }
+}
 
 std::optional<std::string> TLSConnection::extra_info(std::string_view name) const {
     std::optional<std::string> own = engine_->extra_info(name);

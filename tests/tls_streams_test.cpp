@@ -723,7 +723,9 @@ ASYNC_TEST(TLSStreams, put_small_pieces_of_writelines_into_one_record) {
     Peer peer = Peer::connect(port_of(server));
     ByHand tls(client_side);
     co_await tls.handshake(peer);
-    co_await tls.more(peer);
+    if (tls.incoming.pending() == 0) {
+        co_await tls.more(peer);
+    }
 
     const std::string bytes = tls.incoming.read();
     EXPECT_EQ(bytes.substr(0, 3), "\x17\x03\x03");

@@ -36,8 +36,9 @@ public:
         handles_ = 0;  // they still keep the memory, until they are used next
         successor_ = &successor;
     }
-    /// Exists as long as there is a handle that does not know of it.
+    /// Null if there is none, or none any more: it exists as long as there are handles.
     [[nodiscard]] StreamCount* successor() const noexcept { return successor_; }
+    void forget_successor() noexcept { successor_ = nullptr; }
 
 protected:
     StreamCount() = default;
