@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: MIT
 #include <asyncio/transports.hpp>
 
+#include "attach_protocol.hpp"
 #include "connect_socket.hpp"
 #include "endpoints.hpp"
 #include "loop_io.hpp"
@@ -15,9 +16,7 @@
 
 namespace asyncio::detail {
 
-namespace {
-
-std::shared_ptr<BaseProtocol> made_by(const MakeProtocol& make) {
+std::shared_ptr<BaseProtocol> protocol_made_by(const MakeProtocol& make) {
     std::shared_ptr<BaseProtocol> protocol = make();
     if (protocol == nullptr) {
         raise_value_error("the protocol factory gave no protocol");
@@ -26,8 +25,8 @@ std::shared_ptr<BaseProtocol> made_by(const MakeProtocol& make) {
 }
 
 /// As in CPython: the protocol learns of its connection first.
-Coroutine<UntypedPair<Transport>> attach(StreamHandle connection,
-                                         std::shared_ptr<BaseProtocol> protocol) {
+Coroutine<UntypedPair<Transport>> attach_protocol(StreamHandle connection,
+                                                  std::shared_ptr<BaseProtocol> protocol) {
     const auto transport = std::make_shared<ProtocolTransport>(std::move(connection), protocol);
     const Future<> ready = get_running_loop().create_future();
     transport->begin(ready);
@@ -39,6 +38,8 @@ Coroutine<UntypedPair<Transport>> attach(StreamHandle connection,
     co_return UntypedPair<Transport>{transport.get(), std::move(protocol)};
 }
 
+namespace {
+
 StreamHandle carry(Socket socket, const Address& peer) {
     LoopIO& io = *socket.io();
     return StreamHandle(
@@ -47,16 +48,16 @@ StreamHandle carry(Socket socket, const Address& peer) {
 
 Coroutine<UntypedPair<Transport>> connect(MakeProtocol make, ConnectRequest request) {
     Connected connected = co_await connect_socket(std::move(request));
-    std::shared_ptr<BaseProtocol> protocol = made_by(make);
-    co_return co_await attach(carry(std::move(connected.socket), connected.peer),
-                              std::move(protocol));
+    std::shared_ptr<BaseProtocol> protocol = protocol_made_by(make);
+    co_return co_await attach_protocol(carry(std::move(connected.socket), connected.peer),
+                                       std::move(protocol));
 }
 
 Coroutine<UntypedPair<Transport>> adopt(MakeProtocol make, Socket socket) {
     check_stream(socket);
     const Address peer = socket.getpeername();
-    std::shared_ptr<BaseProtocol> protocol = made_by(make);
-    co_return co_await attach(carry(std::move(socket), peer), std::move(protocol));
+    std::shared_ptr<BaseProtocol> protocol = protocol_made_by(make);
+    co_return co_await attach_protocol(carry(std::move(socket), peer), std::move(protocol));
 }
 
 }  // namespace

@@ -85,7 +85,7 @@ protected:
         static_cast<void>(error);
         return false;
     }
-    /// The end has come, and no receiver is to be told.
+    /// The end has come, and whoever receives knows it.
     virtual void input_ended() noexcept {}
     /// The poll_in has come back and no task waits: the receiver reads, or nobody does any more.
     virtual void input_ready(std::int64_t result);

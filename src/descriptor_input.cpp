@@ -249,6 +249,7 @@ void DescriptorConnection::receive_pushed() {
             push({static_cast<char*>(operation.data), static_cast<std::size_t>(operation.result)});
         } else if (operation.result == 0 || is_end(static_cast<int>(-operation.result))) {
             push_end();
+            input_ended();
         } else if (operation.result != -EAGAIN) {
             fail(static_cast<int>(-operation.result), "receive from ");
         }

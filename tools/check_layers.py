@@ -168,6 +168,10 @@ LAYERS = [
     tls_settings
     pipes
     pipe_connection
+    attach_protocol
+    file_connection
+    subprocess_transport
+    subprocess_protocol
     ssl/bio
     ssl/certificate
     ssl/certificates

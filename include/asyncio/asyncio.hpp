@@ -14,6 +14,7 @@
 #include <asyncio/locks.hpp>
 #include <asyncio/log.hpp>
 #include <asyncio/protocols.hpp>
+#include <asyncio/pipes.hpp>
 #include <asyncio/queues.hpp>
 #include <asyncio/result.hpp>
 #include <asyncio/runners.hpp>
