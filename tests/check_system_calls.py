@@ -45,7 +45,7 @@ def undefined(nm: str, library: str) -> dict[str, str]:
             member = line[:-1]
         elif match := re.fullmatch(r"\s*(?:[0-9a-f]+)?\s+([A-Za-z])\s+(\S+)", line):
             kind, name = match.groups()
-            if kind in "Uw":
+            if kind == "U":
                 needed.setdefault(name.partition("@")[0], member)
             else:
                 defined.add(name)

@@ -17,13 +17,16 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <grp.h>
 #include <netdb.h>
 #include <poll.h>
+#include <pwd.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 // What the linker makes of the C library's functions where they are wrapped.
@@ -35,8 +38,6 @@ int __real_epoll_ctl(int epoll, int action, int fd, epoll_event* event);
 int __real_epoll_wait(int epoll, epoll_event* events, int size, int timeout);
 int __real_eventfd(unsigned value, int flags);
 int __real_fcntl(int fd, int command, long argument);
-int __real_getaddrinfo(const char* host, const char* service, const addrinfo* hints,
-                       addrinfo** infos);
 ssize_t __real_getrandom(void* data, std::size_t size, unsigned flags);
 int __real_getsockopt(int fd, int level, int name, void* value, socklen_t* size);
 int __real_poll(pollfd* entries, nfds_t count, int timeout);
@@ -264,6 +265,33 @@ Result refuse(int error) noexcept {
     return -1;
 }
 
+/// Of a system call that is made by its number; null if it cannot fail.
+const char* name_of(long number) {
+    switch (number) {
+#define SYSTEM_CALL(name, ...)
+#define NUMBERED_CALL(name, ...) \
+    case SYS_##name:             \
+        return #name;
+#include "system_calls.inc"
+#undef NUMBERED_CALL
+#undef SYSTEM_CALL
+        // What a child does before its program begins: on descriptors and signals that are there.
+        case SYS_close:
+        case SYS_exit_group:
+        case SYS_fcntl:
+        case SYS_getdents64:
+        case SYS_ioctl:
+        case SYS_openat:
+        case SYS_rt_sigaction:
+        case SYS_rt_sigprocmask:
+        case SYS_umask:
+            return nullptr;
+        default:
+            std::fprintf(stderr, "system_calls.inc does not know system call %ld\n", number);
+            std::abort();
+    }
+}
+
 /// A message of which only `size` bytes are transferred.
 class Shortened {
 public:
@@ -347,13 +375,29 @@ extern "C" {
     }
 
 MAY_FAIL(int, bind, (int fd, const sockaddr* address, socklen_t size), (fd, address, size))
+MAY_FAIL(int, chmod, (const char* path, mode_t mode), (path, mode))
+MAY_FAIL(int, clone,
+         (int (*function)(void*), void* stack, int flags, void* argument, void* a, void* b,
+          void* c),
+         (function, stack, flags, argument, a, b, c))
 MAY_FAIL(int, epoll_create1, (int flags), (flags))
 MAY_FAIL(int, fdatasync, (int fd), (fd))
+MAY_FAIL(int, fstat, (int fd, struct stat* status), (fd, status))
 MAY_FAIL(int, fsync, (int fd), (fd))
 MAY_FAIL(int, ftruncate, (int fd, off_t size), (fd, size))
 MAY_FAIL(int, linkat, (int from, const char* path, int to, const char* name, int flags),
          (from, path, to, name, flags))
 MAY_FAIL(int, mkdirat, (int directory, const char* path, mode_t mode), (directory, path, mode))
+MAY_FAIL(int, ioctl, (int fd, unsigned long request, void* argument), (fd, request, argument))
+MAY_FAIL(int, kill, (pid_t pid, int signal), (pid, signal))
+MAY_FAIL(int, open, (const char* path, int flags, mode_t mode), (path, flags, mode))
+MAY_FAIL(int, pipe2, (int* fds, int flags), (fds, flags))
+MAY_FAIL(int, posix_openpt, (int flags), (flags))
+MAY_FAIL(int, stat, (const char* path, struct stat* status), (path, status))
+MAY_FAIL(int, unlink, (const char* path), (path))
+MAY_FAIL(int, unlockpt, (int fd), (fd))
+MAY_FAIL(int, waitid, (idtype_t type, id_t id, siginfo_t* info, int options),
+         (type, id, info, options))
 MAY_FAIL(int, openat, (int directory, const char* path, int flags, mode_t mode),
          (directory, path, flags, mode))
 MAY_FAIL(int, renameat2, (int from, const char* path, int to, const char* name, unsigned flags),
@@ -423,25 +467,31 @@ int __wrap_epoll_wait(int epoll, epoll_event* events, int size, int timeout) {
 }
 
 long __wrap_syscall(long number, long a, long b, long c, long d, long e, long f) {
-    const char* name = nullptr;
-    switch (number) {
-        case SYS_epoll_pwait2:
-            Mood::get().make_good(static_cast<int>(a));
-            name = "epoll_pwait2";
-            break;
-        default:
-            std::fprintf(stderr, "hostile_system.cpp has no wrapper of system call %ld\n", number);
-            std::abort();
+    if (number == SYS_epoll_pwait2) {
+        Mood::get().make_good(static_cast<int>(a));
     }
-    const int error = Mood::get().meet(name);
+    const char* const name = asyncio::testing::name_of(number);
+    const int error = name != nullptr ? Mood::get().meet(name) : 0;
     return error != 0 ? refuse<long>(error) : __real_syscall(number, a, b, c, d, e, f);
 }
 
-int __wrap_getaddrinfo(const char* host, const char* service, const addrinfo* hints,
-                       addrinfo** infos) {
-    const int error = Mood::get().meet("getaddrinfo");
-    return error != 0 ? error : __real_getaddrinfo(host, service, hints, infos);
-}
+// These return their error.
+#define MAY_RETURN_ERROR(name, parameters, arguments)        \
+    int __real_##name parameters;                            \
+    int __wrap_##name parameters {                           \
+        const int error = Mood::get().meet(#name);           \
+        return error != 0 ? error : __real_##name arguments; \
+    }
+
+MAY_RETURN_ERROR(getaddrinfo,
+                 (const char* host, const char* service, const addrinfo* hints, addrinfo** infos),
+                 (host, service, hints, infos))
+MAY_RETURN_ERROR(getgrnam_r,
+                 (const char* name, group* entry, char* buffer, std::size_t size, group** result),
+                 (name, entry, buffer, size, result))
+MAY_RETURN_ERROR(getpwnam_r,
+                 (const char* name, passwd* entry, char* buffer, std::size_t size, passwd** result),
+                 (name, entry, buffer, size, result))
 
 int __wrap_accept4(int fd, sockaddr* address, socklen_t* address_size, int flags) {
     std::size_t size = 0;
