@@ -25,13 +25,13 @@ class Socat(PeerCase):
 
     def test_our_client(self) -> None:
         port = free_port()
-        self.socat(f"TCP-LISTEN:{port},bind=127.0.0.1,fork,reuseaddr", "EXEC:cat")
+        self.socat(f"TCP-LISTEN:{port},bind=127.0.0.1,fork,reuseaddr,backlog=64", "EXEC:cat")
         wait_until(lambda: accepts(("127.0.0.1", port)), "socat does not listen")
         self.check_client(f"127.0.0.1:{port}")
 
     def test_our_client_on_a_unix_socket(self) -> None:
         path = str(self.directory / "socket")
-        self.socat(f"UNIX-LISTEN:{path},fork", "EXEC:cat")
+        self.socat(f"UNIX-LISTEN:{path},fork,backlog=64", "EXEC:cat")
         wait_until(lambda: accepts(path), "socat does not listen")
         self.check_client(path)
 
