@@ -188,9 +188,6 @@ LAYERS = [
     detail/tls_engine
     process_request
     process_state
-    tls_connection
-    tls_input
-    tls_output
     """,
 ]
 LAYER = {name: layer for layer, names in enumerate(LAYERS) for name in names.split()}
