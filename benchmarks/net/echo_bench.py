@@ -2,8 +2,12 @@
 """Compares echo servers with a limit: CPU time per request, and memory per connection.
 
     echo_bench.py BUILD/benchmarks [--rounds 15] [--seconds 1] [--conns 1,50,1000]
-                  [--sizes 64,16384] [--idle 10000] [--json FILE]
-                  [--limit COMMAND] [--server NAME=COMMAND]...
+                  [--sizes 64,16384,16384/64] [--idle 10000] [--json FILE]
+                  [--io-uring] [--limit COMMAND] [--server NAME=COMMAND]...
+
+A size of 16384/64 is a stream of 64-byte pieces, as many as make 16384 bytes.
+--io-uring compares the server on io_uring with the same on epoll, which is its limit, and beside
+them what is written by hand, on epoll and on io_uring in all of its ways.
 
 A server is a command that prints the port it listens on as its first line. Each round runs every
 case for the limit and for each server, one directly after the other, in turned order every other
@@ -59,10 +63,12 @@ def running_server(command):
 
 def measure_requests(load, command, connections, size, seconds):
     """What the client measured in one run, as numbers by name."""
+    size, _, piece = size.partition("/")
+    piece = piece or "0"
     with running_server(command) as (pid, port):
         client = subprocess.run(
-            [load, "-p", str(port), "-c", str(connections), "-s", str(size), "-d", str(seconds),
-             "-P", str(pid)],
+            [load, "-p", str(port), "-c", str(connections), "-s", size, "-d", str(seconds),
+             "-P", str(pid), "-f", str(piece)],
             check=True, stdout=subprocess.PIPE, text=True, timeout=seconds + 60,
             preexec_fn=pin(CLIENT_CORE))
     return {name: float(value)
@@ -169,6 +175,22 @@ def integers(text):
     return [int(number) for number in text.split(",")]
 
 
+def servers_of(arguments):
+    """{name: command}; the first one is what the others are compared with."""
+    programs = arguments.programs
+    if arguments.io_uring:
+        by_hand = {f"{mode} by hand": f"{programs / 'echo_io_uring'} 0 {mode}"
+                   for mode in ("poll", "single", "linked", "buffers")}
+        on = {name: f"env ASYNCIO_PROACTOR={name} {programs / 'echo_server'} 0"
+              for name in ("epoll", "io_uring")}
+        servers = {**on, "epoll by hand": f"{programs / 'echo_epoll'} 0 et", **by_hand}
+    else:
+        servers = {"limit": arguments.limit or f"{programs / 'echo_epoll'} 0 lt"}
+        if not arguments.server:
+            servers["asyncio"] = f"{programs / 'echo_server'} 0"
+    return {**servers, **dict(server.split("=", 1) for server in arguments.server)}
+
+
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("programs", type=pathlib.Path,
@@ -176,7 +198,9 @@ def parse_arguments():
     parser.add_argument("--rounds", type=int, default=15, help="0: only --idle")
     parser.add_argument("--seconds", type=float, default=1)
     parser.add_argument("--conns", type=integers, default=[1, 50, 1000], metavar="N,N")
-    parser.add_argument("--sizes", type=integers, default=[64, 16384], metavar="BYTES,BYTES")
+    parser.add_argument("--sizes", type=lambda text: text.split(","), default=["64", "16384"],
+                        metavar="BYTES,BYTES/PIECE")
+    parser.add_argument("--io-uring", action="store_true")
     parser.add_argument("--idle", type=int, default=0, metavar="N",
                         help="also measure memory per connection with N idle connections")
     parser.add_argument("--limit", metavar="COMMAND", help="default: echo_epoll 0 lt")
@@ -194,9 +218,7 @@ def main():
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
-    servers = {"limit": arguments.limit or f"{arguments.programs / 'echo_epoll'} 0 lt"}
-    servers.update(server.split("=", 1) for server in
-                   arguments.server or [f"asyncio={arguments.programs / 'echo_server'} 0"])
+    servers = servers_of(arguments)
 
     report = {"requests": [], "idle": []}
     if arguments.rounds:

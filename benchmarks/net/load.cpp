@@ -1,12 +1,13 @@
 // load.cpp - a client for echo servers: measures a request, or holds idle connections.
 //
-//     load -p PORT [-c CONNECTIONS] [-s BYTES] [-d SECONDS] [-w SECONDS] [-P PID] [-B]
+//     load -p PORT [-c CONNECTIONS] [-s BYTES] [-f BYTES] [-d SECONDS] [-w SECONDS] [-P PID] [-B]
 //     load idle N -p PORT [-s BYTES]
 //
 // The first form is a closed loop: each connection sends one message, waits for the whole echo, and
-// only then sends the next. It warms up for -w seconds, measures for -d seconds and prints one line
-// of `key=value`. With -P it reads the CPU clock of that process (the server, all its threads) at
-// both ends of the measured window, so `server_us`, CPU microseconds per request, is exact. -B
+// only then sends the next. With -f the message is a stream of pieces of so many bytes, each sent
+// by a system call of its own. It warms up for -w seconds, measures for -d seconds and prints one
+// line of `key=value`. With -P it reads the CPU clock of that process (the server, all its threads)
+// at both ends of the measured window, so `server_us`, CPU microseconds per request, is exact. -B
 // polls instead of sleeping, to keep the cost of its own wake-ups out of the latency.
 //
 // The second form opens N connections, has one message echoed on each, prints `ready`, and keeps
@@ -65,6 +66,7 @@ struct Options {
     int port = 0;
     int connections = 1;
     std::size_t size = 64;
+    std::size_t piece = 0;  // 0: as much as the kernel takes
     double seconds = 2;
     double warm_up = 0.3;
     int server = 0;
@@ -258,9 +260,12 @@ private:
 
     void send_rest(Connection& connection) {
         while (connection.unsent > 0) {
+            const std::size_t size = options_.piece == 0
+                                         ? connection.unsent
+                                         : std::min(options_.piece, connection.unsent);
             const ssize_t sent =
                 ::send(connection.fd, connection.message + (options_.size - connection.unsent),
-                       connection.unsent, MSG_NOSIGNAL);
+                       size, MSG_NOSIGNAL);
             if (sent < 0) {
                 if (errno != EAGAIN) {
                     fail("send");
@@ -372,7 +377,7 @@ Options parse(int argc, char** argv) {
         options.idle = std::atoi(argv[2]);
         optind = 3;
     }
-    for (int option; (option = ::getopt(argc, argv, "p:c:s:d:w:P:B")) != -1;) {
+    for (int option; (option = ::getopt(argc, argv, "p:c:s:f:d:w:P:B")) != -1;) {
         switch (option) {
             case 'p':
                 options.port = std::atoi(optarg);
@@ -382,6 +387,9 @@ Options parse(int argc, char** argv) {
                 break;
             case 's':
                 options.size = std::strtoul(optarg, nullptr, 10);
+                break;
+            case 'f':
+                options.piece = std::strtoul(optarg, nullptr, 10);
                 break;
             case 'd':
                 options.seconds = std::atof(optarg);
@@ -402,8 +410,8 @@ Options parse(int argc, char** argv) {
     if (options.port <= 0 || options.connections <= 0 || options.size == 0 || options.idle < 0 ||
         optind != argc) {
         quit(system_error,
-             "usage: load [idle N] -p PORT [-c CONNECTIONS] [-s BYTES] [-d SECONDS] "
-             "[-w SECONDS] [-P PID] [-B]");
+             "usage: load [idle N] -p PORT [-c CONNECTIONS] [-s BYTES] [-f BYTES] "
+             "[-d SECONDS] [-w SECONDS] [-P PID] [-B]");
     }
     return options;
 }
