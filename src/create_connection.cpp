@@ -9,6 +9,7 @@
 #include "loop_io.hpp"
 #include "protocol_transport.hpp"
 #include "socket_connection.hpp"
+#include "unix_endpoints.hpp"
 
 #include <memory>
 #include <string>
@@ -60,6 +61,18 @@ Coroutine<UntypedPair<Transport>> adopt(MakeProtocol make, Socket socket) {
     co_return co_await attach_protocol(carry(std::move(socket), peer), std::move(protocol));
 }
 
+Coroutine<UntypedPair<Transport>> connect_to_path(MakeProtocol make, std::string path) {
+    Connected connected = co_await connect_unix(std::move(path));
+    std::shared_ptr<BaseProtocol> protocol = made_by(make);
+    co_return co_await attach(carry(std::move(connected.socket), connected.peer),
+                              std::move(protocol));
+}
+
+Coroutine<UntypedPair<Transport>> adopt_unix(MakeProtocol make, Socket socket) {
+    check_unix_stream(socket);
+    co_return co_await adopt(std::move(make), std::move(socket));
+}
+
 }  // namespace
 
 Coroutine<UntypedPair<Transport>> create_protocol_connection(
@@ -82,6 +95,17 @@ Coroutine<UntypedPair<Transport>> create_protocol_connection(
 Coroutine<UntypedPair<Transport>> create_protocol_connection(MakeProtocol make, Socket socket,
                                                              const CreateConnectionOptions&) {
     return adopt(std::move(make), std::move(socket));
+}
+
+Coroutine<UntypedPair<Transport>> create_protocol_connection(MakeProtocol make,
+                                                             std::string_view path,
+                                                             const CreateUnixConnectionOptions&) {
+    return connect_to_path(std::move(make), std::string(path));
+}
+
+Coroutine<UntypedPair<Transport>> create_protocol_connection(MakeProtocol make, Socket socket,
+                                                             const CreateUnixConnectionOptions&) {
+    return adopt_unix(std::move(make), std::move(socket));
 }
 
 Coroutine<UntypedPair<Transport>> connect_accepted(MakeProtocol make, Socket socket,

@@ -9,6 +9,7 @@
 #include "protocol_transport.hpp"
 #include "servers.hpp"
 #include "socket_connection.hpp"
+#include "unix_endpoints.hpp"
 
 #include <memory>
 #include <string>
@@ -21,8 +22,9 @@ namespace {
 
 class ProtocolServer final : public ServerCore {
 public:
-    ProtocolServer(LoopIO& io, MakeProtocol make, const CreateServerOptions& options)
-        : ServerCore(io, options.backlog), make_(std::move(make)) {}
+    template <class Options>
+    ProtocolServer(LoopIO& io, MakeProtocol make, const Options& options)
+        : ServerCore(io, {options.backlog, options.max_connections}), make_(std::move(make)) {}
 
 private:
     ~ProtocolServer() override = default;
@@ -68,6 +70,24 @@ Coroutine<Server> create_on(MakeProtocol make, Socket socket, CreateServerOption
     co_return co_await open_server(std::move(server), options.start_serving);
 }
 
+Coroutine<Server> create_at(MakeProtocol make, std::string path, CreateUnixServerOptions options) {
+    UnixListener listener = bind_unix_server(path, options.mode, options.cleanup_socket);
+    LoopIO& io = LoopIO::of(get_running_loop());
+    ServerRef server(*new ProtocolServer(io, std::move(make), options));
+    server->add(std::move(listener.socket), std::move(listener.file));
+    co_return co_await open_server(std::move(server), options.start_serving);
+}
+
+Coroutine<Server> create_on_unix(MakeProtocol make, Socket socket,
+                                 CreateUnixServerOptions options) {
+    check_unix_stream(socket);
+    SocketFile file = options.cleanup_socket ? file_of(socket) : SocketFile();
+    LoopIO& io = LoopIO::of(get_running_loop());
+    ServerRef server(*new ProtocolServer(io, std::move(make), options));
+    server->add(std::move(socket), std::move(file));
+    co_return co_await open_server(std::move(server), options.start_serving);
+}
+
 }  // namespace
 
 Coroutine<Server> create_protocol_server(MakeProtocol make, std::vector<std::string> hosts,
@@ -78,6 +98,16 @@ Coroutine<Server> create_protocol_server(MakeProtocol make, std::vector<std::str
 Coroutine<Server> create_protocol_server(MakeProtocol make, Socket socket,
                                          const CreateServerOptions& options) {
     return create_on(std::move(make), std::move(socket), options);
+}
+
+Coroutine<Server> create_unix_protocol_server(MakeProtocol make, std::string path,
+                                              const CreateUnixServerOptions& options) {
+    return create_at(std::move(make), std::move(path), options);
+}
+
+Coroutine<Server> create_unix_protocol_server(MakeProtocol make, Socket socket,
+                                              const CreateUnixServerOptions& options) {
+    return create_on_unix(std::move(make), std::move(socket), options);
 }
 
 }  // namespace asyncio::detail

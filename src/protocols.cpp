@@ -12,6 +12,7 @@ void BaseProtocol::connection_lost(std::exception_ptr) {}
 void BaseProtocol::pause_writing() {}
 void BaseProtocol::resume_writing() {}
 
+void Protocol::connection_made(BaseTransport&) {}
 void Protocol::connection_made(Transport& transport) {
     connection_made(static_cast<BaseTransport&>(transport));
 }
@@ -20,6 +21,7 @@ bool Protocol::eof_received() {
     return false;
 }
 
+void BufferedProtocol::connection_made(BaseTransport&) {}
 void BufferedProtocol::connection_made(Transport& transport) {
     connection_made(static_cast<BaseTransport&>(transport));
 }
@@ -27,12 +29,14 @@ bool BufferedProtocol::eof_received() {
     return false;
 }
 
+void DatagramProtocol::connection_made(BaseTransport&) {}
 void DatagramProtocol::connection_made(DatagramTransport& transport) {
     connection_made(static_cast<BaseTransport&>(transport));
 }
 void DatagramProtocol::datagram_received(std::string_view, const Address&) {}
 void DatagramProtocol::error_received(std::exception_ptr) {}
 
+void SubprocessProtocol::connection_made(BaseTransport&) {}
 void SubprocessProtocol::connection_made(SubprocessTransport& transport) {
     connection_made(static_cast<BaseTransport&>(transport));
 }

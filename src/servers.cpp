@@ -67,10 +67,24 @@ public:
 
     [[nodiscard]] const Socket& socket() const noexcept { return socket_; }
 
+    /// Waits for the next connection, unless there may be no more for now. With a limit only for
+    /// it to come: what has been accepted cannot be put back.
     void start() noexcept {
+        held_ = server_.full();
+        if (held_) {
+            return;
+        }
+        opcode = server_.limited() ? Opcode::poll_in : Opcode::accept;
         server_.retain();
         under_way_ = true;
         server_.io_.loop()->start(*this);
+    }
+
+    /// A connection has ended.
+    void go_on() noexcept {
+        if (held_) {
+            start();
+        }
     }
 
     void close() noexcept {
@@ -87,7 +101,7 @@ public:
         if (linked()) {
             unlink();
         }
-        if (under_way_ && completed && result >= 0) {
+        if (under_way_ && completed && result >= 0 && opcode == Opcode::accept) {
             server_.io_.close(static_cast<int>(result));
         }
         stop_waiting();
@@ -115,7 +129,7 @@ private:
             self.accept_pending();
         } catch (...) {  // a SystemExit leaves the loop, which may be run again
             const std::exception_ptr error = std::current_exception();
-            if (!self.server_.closed_ && !self.under_way_ && !self.retry_.waits) {
+            if (!self.server_.closed_ && !self.under_way_ && !self.retry_.waits && !self.held_) {
                 self.start();
             }
             if (leaves_the_loop(error)) {
@@ -134,6 +148,15 @@ private:
 
     // What one wake-up accepts is bounded: by the backlog, and by what the proactor lets through.
     void accept_pending() {
+        if (std::exchange(opcode, Opcode::accept) == Opcode::poll_in && result >= 0) {
+            if (server_.closed_ || server_.full()) {
+                held_ = !server_.closed_;
+                return;
+            }
+            if (!server_.io_.loop()->attempt(*this)) {
+                result = server_.io_.loop()->call(*this);
+            }
+        }
         for (int count = 0;; ++count) {
             if (result >= 0) {
                 reported_ = false;
@@ -145,7 +168,8 @@ private:
             if (server_.closed_) {
                 return;
             }
-            if (count == server_.backlog_ || !server_.io_.loop()->attempt(*this)) {
+            if (count == server_.backlog_ || server_.full() ||
+                !server_.io_.loop()->attempt(*this)) {
                 start();
                 return;
             }
@@ -207,12 +231,17 @@ private:
     SocketAddress peer_;
     Retry retry_;
     bool under_way_ = false;
+    bool held_ = false;  // until a connection has ended
     bool reported_ = false;
 };
 
 // -------------------------------------------------------------------------------- ServerCore
 
-ServerCore::ServerCore(LoopIO& io, int backlog) noexcept : io_(io), backlog_(backlog) {
+ServerCore::ServerCore(LoopIO& io, const ServingOptions& options)
+    : io_(io), most_(options.max_connections.value_or(no_limit)), backlog_(options.backlog) {
+    if (most_ == 0) {
+        raise_value_error("max_connections must be positive");
+    }
     io.retain();
     io.add(*this);
 }
@@ -278,8 +307,13 @@ void ServerCore::abort_clients() noexcept {
 
 void ServerCore::detach(ServerClient& client) noexcept {
     client.unlink();
+    const bool was_full = open_-- >= most_;
     if (finished()) {
         closed_waiters.wake_all();
+    } else if (was_full && serving_) {
+        for (const auto& listener : listeners_) {
+            listener->go_on();
+        }
     }
 }
 

@@ -12,7 +12,9 @@
 #include "socket_file.hpp"
 
 #include <cstddef>
+#include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,11 +36,18 @@ protected:
     ~ServerClient() = default;
 };
 
+/// What servers of all kinds are asked for.
+struct ServingOptions {
+    int backlog;
+    std::optional<std::size_t> max_connections;
+};
+
 /// Listens on some sockets, accepts, and knows the connections that are open. Counted: by handles,
 /// by its clients, and by itself as long as it listens.
 class ServerCore : public lowlevel::LoopResource {
 public:
-    ServerCore(LoopIO& io, int backlog) noexcept;
+    /// ValueError if no connection would be allowed.
+    ServerCore(LoopIO& io, const ServingOptions& options);
 
     void retain() noexcept { ++references_; }
     void release() noexcept {
@@ -60,13 +69,18 @@ public:
     [[nodiscard]] bool closed() const noexcept { return closed_; }
     /// Closed, and all connections too.
     [[nodiscard]] bool finished() const noexcept { return closed_ && clients_.empty(); }
+    /// Are as many connections open as may be? Then those that come wait for one to end.
+    [[nodiscard]] bool full() const noexcept { return open_ >= most_; }
     [[nodiscard]] EventLoop& loop() const;
     [[nodiscard]] LoopIO& io() const noexcept { return io_; }
     [[nodiscard]] std::vector<TransportSocket> sockets() const;
     /// As Python's repr() of it.
     [[nodiscard]] std::string description() const;
 
-    void attach(ServerClient& client) noexcept { clients_.push_back(client); }
+    void attach(ServerClient& client) noexcept {
+        clients_.push_back(client);
+        ++open_;
+    }
     void detach(ServerClient& client) noexcept;
 
     lowlevel::WaitList closed_waiters;   // in wait_closed()
@@ -82,10 +96,15 @@ protected:
 private:
     class Listener;
 
+    static constexpr std::size_t no_limit = std::numeric_limits<std::size_t>::max();
+    [[nodiscard]] bool limited() const noexcept { return most_ != no_limit; }
+
     LoopIO& io_;
     std::vector<std::unique_ptr<Listener>> listeners_;
     lowlevel::List<ServerClient, ServerClient> clients_;
     std::size_t references_ = 0;
+    std::size_t open_ = 0;  // clients
+    std::size_t most_;
     int backlog_;
     bool serving_ = false;
     bool closed_ = false;

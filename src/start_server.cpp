@@ -12,7 +12,6 @@
 #include "tls_connection.hpp"
 #include "unix_endpoints.hpp"
 
-#include <algorithm>
 #include <cstddef>
 #include <exception>
 #include <optional>
@@ -84,9 +83,9 @@ private:
 
 class StreamServer final : public ServerCore {
 public:
-    StreamServer(LoopIO& io, StartClient start, std::size_t limit, int backlog,
+    StreamServer(LoopIO& io, StartClient start, std::size_t limit, const ServingOptions& options,
                  std::optional<TLSSettings> tls)
-        : ServerCore(io, backlog), limit_(limit), start_(std::move(start)), tls_(std::move(tls)) {}
+        : ServerCore(io, options), limit_(limit), start_(std::move(start)), tls_(std::move(tls)) {}
 
     [[nodiscard]] std::size_t limit() const noexcept { return limit_; }
     /// Of the one who started it.
@@ -219,44 +218,38 @@ void check_limit(std::size_t limit) {
     }
 }
 
-Coroutine<Server> serve(ServerRef server, bool start_serving) {
-    if (start_serving) {
-        server->start_serving();
-        const Result<void> waited = co_await as_result(sleep(0));
-        if (!waited.has_value()) {  // cancelled: nobody gets a handle to close it
-            server->close();
-            std::rethrow_exception(waited.error());
-        }
-    }
-    co_return Server(*server);
+template <class Options>
+ServingOptions serving(const Options& options) noexcept {
+    return {options.backlog, options.max_connections};
 }
 
 Coroutine<Server> listen(StartClient start, std::vector<std::string> hosts, int port,
                          StartServerOptions options, TLSRequest tls) {
     check_limit(options.limit);
     std::optional<TLSSettings> settings = server_tls_settings(tls);
-    std::vector<Address> addresses;
-    if (hosts.empty()) {
-        addresses = all_interfaces(port, options.family);
-    }
-    for (const std::string& host : hosts) {
-        const AddressInfoOptions wanted = stream_addresses(options.family, 0);
-        const std::vector<AddressInfo> infos = co_await getaddrinfo(host, port, wanted);
-        for (const AddressInfo& info : infos) {
-            if (std::find(addresses.begin(), addresses.end(), info.address) == addresses.end()) {
-                addresses.push_back(info.address);
-            }
-        }
-    }
+    const std::vector<Address> addresses =
+        co_await server_addresses(std::move(hosts), port, options.family);
     LoopIO& io = LoopIO::of(get_running_loop());
     const ListeningOptions listening{options.reuse_address, options.reuse_port, options.keep_alive};
     std::vector<Socket> sockets = bind_server(addresses, port, listening);
-    ServerRef server(*new StreamServer(io, std::move(start), options.limit, options.backlog,
+    ServerRef server(*new StreamServer(io, std::move(start), options.limit, serving(options),
                                        std::move(settings)));
     for (Socket& socket : sockets) {
         server->add(std::move(socket));
     }
-    co_return co_await serve(std::move(server), options.start_serving);
+    co_return co_await open_server(std::move(server), options.start_serving);
+}
+
+Coroutine<Server> listen_on_socket(StartClient start, Socket socket, StartServerOptions options,
+                                   TLSRequest tls) {
+    check_limit(options.limit);
+    std::optional<TLSSettings> settings = server_tls_settings(tls);
+    check_stream(socket);
+    LoopIO& io = LoopIO::of(get_running_loop());
+    ServerRef server(*new StreamServer(io, std::move(start), options.limit, serving(options),
+                                       std::move(settings)));
+    server->add(std::move(socket));
+    co_return co_await open_server(std::move(server), options.start_serving);
 }
 
 Coroutine<Server> listen_at_path(StartClient start, std::string path,
@@ -265,10 +258,10 @@ Coroutine<Server> listen_at_path(StartClient start, std::string path,
     std::optional<TLSSettings> settings = server_tls_settings(tls);
     UnixListener listener = bind_unix_server(path, options.mode, options.cleanup_socket);
     LoopIO& io = LoopIO::of(get_running_loop());
-    ServerRef server(*new StreamServer(io, std::move(start), options.limit, options.backlog,
+    ServerRef server(*new StreamServer(io, std::move(start), options.limit, serving(options),
                                        std::move(settings)));
     server->add(std::move(listener.socket), std::move(listener.file));
-    co_return co_await serve(std::move(server), options.start_serving);
+    co_return co_await open_server(std::move(server), options.start_serving);
 }
 
 Coroutine<Server> listen_on_unix_socket(StartClient start, Socket socket,
@@ -278,10 +271,10 @@ Coroutine<Server> listen_on_unix_socket(StartClient start, Socket socket,
     check_unix_stream(socket);
     SocketFile file = options.cleanup_socket ? file_of(socket) : SocketFile();
     LoopIO& io = LoopIO::of(get_running_loop());
-    ServerRef server(*new StreamServer(io, std::move(start), options.limit, options.backlog,
+    ServerRef server(*new StreamServer(io, std::move(start), options.limit, serving(options),
                                        std::move(settings)));
     server->add(std::move(socket), std::move(file));
-    co_return co_await serve(std::move(server), options.start_serving);
+    co_return co_await open_server(std::move(server), options.start_serving);
 }
 
 }  // namespace
@@ -290,6 +283,12 @@ Coroutine<Server> start_stream_server(StartClient start, std::vector<std::string
                                       StartServerOptions options) {
     return listen(std::move(start), std::move(hosts), port, options,
                   tls_request(options.ssl, options));
+}
+
+Coroutine<Server> start_stream_server(StartClient start, Socket socket,
+                                      StartServerOptions options) {
+    return listen_on_socket(std::move(start), std::move(socket), options,
+                            tls_request(options.ssl, options));
 }
 
 Coroutine<Server> start_unix_stream_server(StartClient start, std::string path,

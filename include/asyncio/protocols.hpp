@@ -71,7 +71,7 @@ private:
 /// Of a stream of bytes: it is given what was received.
 class Protocol : public BaseProtocol {
 public:
-    using BaseProtocol::connection_made;
+    void connection_made(BaseTransport& transport) override;  // this one or the next
     virtual void connection_made(Transport& transport);
 
     /// Some bytes have come, which are there until this returns. How they were divided when they
@@ -84,7 +84,7 @@ public:
 /// Of a stream of bytes that are received into memory of the protocol's own.
 class BufferedProtocol : public BaseProtocol {
 public:
-    using BaseProtocol::connection_made;
+    void connection_made(BaseTransport& transport) override;  // this one or the next
     virtual void connection_made(Transport& transport);
 
     /// Where to receive to; not empty. `sizehint`: about how much would be good; -1 if that is not
@@ -99,7 +99,7 @@ public:
 /// Of datagrams.
 class DatagramProtocol : public BaseProtocol {
 public:
-    using BaseProtocol::connection_made;
+    void connection_made(BaseTransport& transport) override;  // this one or the next
     virtual void connection_made(DatagramTransport& transport);
 
     virtual void datagram_received(std::string_view data, const Address& addr);
@@ -110,7 +110,7 @@ public:
 /// Of a child process: its standard streams and its end.
 class SubprocessProtocol : public BaseProtocol {
 public:
-    using BaseProtocol::connection_made;
+    void connection_made(BaseTransport& transport) override;  // this one or the next
     virtual void connection_made(SubprocessTransport& transport);
 
     /// The process has written to its standard output (`fd` 1) or standard error (2).

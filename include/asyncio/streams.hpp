@@ -299,6 +299,9 @@ struct StartServerOptions {
     std::optional<Duration> ssl_handshake_timeout = std::nullopt;  ///< 60 s
     std::optional<Duration> ssl_shutdown_timeout = std::nullopt;   ///< 30 s
     bool suppress_ragged_eofs = false;  ///< a stream that ends without close_notify is no error
+    /// How many connections may be open; further ones wait in the backlog until one ends. None: any
+    /// number.
+    std::optional<std::size_t> max_connections = std::nullopt;
     bool start_serving = true;  ///< false: Server::start_serving() or serve_forever() begins
 };
 static_assert(std::is_trivially_destructible_v<StartServerOptions>);
@@ -339,6 +342,14 @@ template <detail::ClientHandler Handler>
                                        std::move(hosts), port, options);
 }
 
+/// On a stream socket that is bound already; of the addresses' options none counts.
+template <detail::ClientHandler Handler>
+[[nodiscard]] Coroutine<Server> start_server(Handler&& handler, Socket sock,
+                                             StartServerOptions options = {}) {
+    return detail::start_stream_server(detail::make_start_client(std::forward<Handler>(handler)),
+                                       std::move(sock), options);
+}
+
 /// Keyword arguments of start_unix_server().
 struct StartUnixServerOptions {
     const SSLContext* ssl = nullptr;                    ///< of <asyncio/ssl.hpp>: TLS
@@ -349,6 +360,9 @@ struct StartUnixServerOptions {
     std::optional<Duration> ssl_handshake_timeout = std::nullopt;  ///< 60 s
     std::optional<Duration> ssl_shutdown_timeout = std::nullopt;   ///< 30 s
     bool suppress_ragged_eofs = false;  ///< a stream that ends without close_notify is no error
+    /// How many connections may be open; further ones wait in the backlog until one ends. None: any
+    /// number.
+    std::optional<std::size_t> max_connections = std::nullopt;
     bool start_serving = true;  ///< false: Server::start_serving() or serve_forever() begins
 };
 static_assert(std::is_trivially_destructible_v<StartUnixServerOptions>);

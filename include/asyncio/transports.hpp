@@ -208,6 +208,25 @@ template <detail::ProtocolFactory Factory>
         detail::erase_factory(std::forward<Factory>(protocol_factory)), std::move(sock), options));
 }
 
+/// Keyword arguments of create_unix_connection().
+struct CreateUnixConnectionOptions {};
+
+/// Connects to the Unix socket at `path` or, where that begins with a zero byte, of that abstract
+/// name. Cancellation and errors: as create_connection() and open_unix_connection().
+template <detail::ProtocolFactory Factory>
+[[nodiscard]] Coroutine<ProtocolPair<detail::ProtocolOf<Factory>>> create_unix_connection(
+    Factory&& protocol_factory, std::string_view path, CreateUnixConnectionOptions options = {}) {
+    return detail::typed_pair<detail::ProtocolOf<Factory>>(detail::create_protocol_connection(
+        detail::erase_factory(std::forward<Factory>(protocol_factory)), path, options));
+}
+/// Over a Unix stream socket that is connected already.
+template <detail::ProtocolFactory Factory>
+[[nodiscard]] Coroutine<ProtocolPair<detail::ProtocolOf<Factory>>> create_unix_connection(
+    Factory&& protocol_factory, Socket sock, CreateUnixConnectionOptions options = {}) {
+    return detail::typed_pair<detail::ProtocolOf<Factory>>(detail::create_protocol_connection(
+        detail::erase_factory(std::forward<Factory>(protocol_factory)), std::move(sock), options));
+}
+
 /// Keyword arguments of connect_accepted_socket().
 struct ConnectAcceptedSocketOptions {};
 
@@ -226,6 +245,9 @@ struct CreateServerOptions {
     bool reuse_address = true;  ///< a port whose last connections still linger may be had again
     bool reuse_port = false;    ///< the port may be shared with others who say so, too
     bool keep_alive = false;    ///< the system finds out whether silent peers are still there
+    /// How many connections may be open; further ones wait in the backlog until one ends. None: any
+    /// number.
+    std::optional<std::size_t> max_connections = std::nullopt;
     bool start_serving = true;  ///< false: Server::start_serving() or serve_forever() begins
 };
 static_assert(std::is_trivially_destructible_v<CreateServerOptions>);
@@ -268,6 +290,33 @@ template <detail::ProtocolFactory Factory>
 [[nodiscard]] Coroutine<Server> create_server(Factory&& protocol_factory, Socket sock,
                                               CreateServerOptions options = {}) {
     return detail::create_protocol_server(
+        detail::erase_factory(std::forward<Factory>(protocol_factory)), std::move(sock), options);
+}
+
+/// Keyword arguments of create_unix_server().
+struct CreateUnixServerOptions {
+    int backlog = 100;                       ///< connections that wait to be accepted
+    std::optional<int> mode = std::nullopt;  ///< of the file, 0 to 0777; none: as the umask has it
+    bool cleanup_socket = true;              ///< the file goes when the server is closed
+    /// As of create_server().
+    std::optional<std::size_t> max_connections = std::nullopt;
+    bool start_serving = true;  ///< false: Server::start_serving() or serve_forever() begins
+};
+static_assert(std::is_trivially_destructible_v<CreateUnixServerOptions>);
+
+/// As create_server(), on a Unix socket; see start_unix_server().
+template <detail::ProtocolFactory Factory>
+[[nodiscard]] Coroutine<Server> create_unix_server(Factory&& protocol_factory,
+                                                   std::string_view path,
+                                                   CreateUnixServerOptions options = {}) {
+    return detail::create_unix_protocol_server(
+        detail::erase_factory(std::forward<Factory>(protocol_factory)), std::string(path), options);
+}
+/// On a Unix stream socket that is bound already.
+template <detail::ProtocolFactory Factory>
+[[nodiscard]] Coroutine<Server> create_unix_server(Factory&& protocol_factory, Socket sock,
+                                                   CreateUnixServerOptions options = {}) {
+    return detail::create_unix_protocol_server(
         detail::erase_factory(std::forward<Factory>(protocol_factory)), std::move(sock), options);
 }
 

@@ -13,6 +13,7 @@
 
 #include <limits.h>
 #include <poll.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -144,17 +145,18 @@ static std::int64_t send_message(Operation& operation) noexcept {
     });
 }
 
-// write() has no MSG_NOSIGNAL (RWF_NOSIGNAL came with Linux 6.18), and how the process treats
-// SIGPIPE is not the library's to change. So the signal, which is sent to the thread that writes,
-// is blocked, and taken back if it came. Two more system calls, for pipes only.
-static std::int64_t write(Operation& operation) noexcept {
+// write() and sendfile() have no MSG_NOSIGNAL (RWF_NOSIGNAL came with Linux 6.18), and how the
+// process treats SIGPIPE is not the library's to change. So the signal, which is sent to the thread
+// that writes, is blocked, and taken back if it came. Two more system calls, for pipes and files
+// only.
+template <class Call>
+static std::int64_t without_signal(Call make_call) noexcept {
     sigset_t broken_pipe;
     sigset_t blocked_before;
     sigemptyset(&broken_pipe);
     sigaddset(&broken_pipe, SIGPIPE);
     pthread_sigmask(SIG_BLOCK, &broken_pipe, &blocked_before);
-    const std::int64_t result =
-        transfer([&]() noexcept { return ::write(operation.fd, operation.data, operation.size); });
+    const std::int64_t result = transfer(make_call);
     if (result == -EPIPE && sigismember(&blocked_before, SIGPIPE) == 0) {
         const timespec no_time{};
         static_cast<void>(
@@ -162,6 +164,19 @@ static std::int64_t write(Operation& operation) noexcept {
     }
     pthread_sigmask(SIG_SETMASK, &blocked_before, nullptr);
     return result;
+}
+
+static std::int64_t write(Operation& operation) noexcept {
+    return without_signal(
+        [&]() noexcept { return ::write(operation.fd, operation.data, operation.size); });
+}
+
+// The file's own position is left alone.
+static std::int64_t send_file(Operation& operation) noexcept {
+    return without_signal([&]() noexcept {
+        auto offset = static_cast<off_t>(*static_cast<const std::int64_t*>(operation.data));
+        return ::sendfile(operation.fd, operation.argument, &offset, operation.size);
+    });
 }
 
 static std::int64_t poll_now(int fd, short events) noexcept {
@@ -202,6 +217,8 @@ std::int64_t perform(Operation& operation) noexcept {
                 [&]() noexcept { return ::read(operation.fd, operation.data, operation.size); });
         case Opcode::write:
             return write(operation);
+        case Opcode::send_file:
+            return send_file(operation);
         case Opcode::poll_in:
             return poll_now(operation.fd, POLLIN);
         case Opcode::poll_out:
@@ -249,6 +266,7 @@ std::int64_t call(Operation& operation) noexcept {
             return complete([&]() noexcept { return ::listen(fd, operation.argument); });
         case Opcode::shutdown:
             return complete([&]() noexcept { return ::shutdown(fd, operation.argument); });
+        case Opcode::accept:
         case Opcode::recv:
         case Opcode::read:
         case Opcode::recv_message:

@@ -344,6 +344,7 @@ std::int64_t Readiness::call(Operation& operation) noexcept {
         case Opcode::close:
             forget(operation.fd);
             return posix::call(operation);
+        case Opcode::accept:
         case Opcode::socket: {
             const std::int64_t fd = posix::call(operation);
             Descriptor* descriptor = fd < 0 ? nullptr : descriptors_.find(static_cast<int>(fd));

@@ -5,14 +5,16 @@
 
 #include <asyncio/transports.hpp>
 
+#include "network.hpp"
 #include "observe.hpp"
 
-#include <array>
 #include <cstddef>
 #include <exception>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace asyncio::testing {
 
@@ -128,5 +130,15 @@ private:
     Trace& trace_;
     std::string buffer_;
 };
+
+/// Connects `protocol`; the other end becomes `peer`.
+template <class P>
+Coroutine<ProtocolPair<P>> connect_protocol(Peer& peer, std::shared_ptr<P> protocol) {
+    const PeerListener listener;
+    ProtocolPair<P> pair =
+        co_await create_connection([&protocol] { return protocol; }, "127.0.0.1", listener.port());
+    peer = listener.accept();
+    co_return pair;
+}
 
 }  // namespace asyncio::testing

@@ -20,6 +20,8 @@ class Transport;
 struct ConnectAcceptedSocketOptions;
 struct CreateConnectionOptions;
 struct CreateServerOptions;
+struct CreateUnixConnectionOptions;
+struct CreateUnixServerOptions;
 template <class P, class T>
 struct ProtocolPair;
 
@@ -36,6 +38,10 @@ struct UntypedPair {
     MakeProtocol make, std::string_view host, int port, const CreateConnectionOptions& options);
 [[nodiscard]] Coroutine<UntypedPair<Transport>> create_protocol_connection(
     MakeProtocol make, Socket socket, const CreateConnectionOptions& options);
+[[nodiscard]] Coroutine<UntypedPair<Transport>> create_protocol_connection(
+    MakeProtocol make, std::string_view path, const CreateUnixConnectionOptions& options);
+[[nodiscard]] Coroutine<UntypedPair<Transport>> create_protocol_connection(
+    MakeProtocol make, Socket socket, const CreateUnixConnectionOptions& options);
 [[nodiscard]] Coroutine<UntypedPair<Transport>> connect_accepted(
     MakeProtocol make, Socket socket, const ConnectAcceptedSocketOptions& options);
 
@@ -45,6 +51,11 @@ struct UntypedPair {
                                                        const CreateServerOptions& options);
 [[nodiscard]] Coroutine<Server> create_protocol_server(MakeProtocol make, Socket socket,
                                                        const CreateServerOptions& options);
+
+[[nodiscard]] Coroutine<Server> create_unix_protocol_server(MakeProtocol make, std::string path,
+                                                            const CreateUnixServerOptions& options);
+[[nodiscard]] Coroutine<Server> create_unix_protocol_server(MakeProtocol make, Socket socket,
+                                                            const CreateUnixServerOptions& options);
 
 template <class P, class T>
 Coroutine<ProtocolPair<P, T>> typed_pair(Coroutine<UntypedPair<T>> making) {

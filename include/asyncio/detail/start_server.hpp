@@ -49,6 +49,9 @@ StartClient make_start_client(Handler&& handler) {
                                                     std::vector<std::string> hosts, int port,
                                                     StartServerOptions options);
 
+[[nodiscard]] Coroutine<Server> start_stream_server(StartClient start, Socket socket,
+                                                    StartServerOptions options);
+
 [[nodiscard]] Coroutine<Server> start_unix_stream_server(StartClient start, std::string path,
                                                          StartUnixServerOptions options);
 [[nodiscard]] Coroutine<Server> start_unix_stream_server(StartClient start, Socket socket,

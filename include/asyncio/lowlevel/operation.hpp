@@ -30,8 +30,10 @@ enum class Opcode : std::uint8_t {
     poll_out,     ///< fd, argument: as poll_in; completes when it is writable (or in error)
     recv_message,  ///< fd, data (a Message), argument: MSG_*; result: bytes; may be called
     send_message,  ///< fd, data (a Message), argument: MSG_*; result: bytes; may be called
-    // Cold and immediate (Proactor::call). A recv, read, recv_message or send_message that is
-    // called does it at once, whatever else has been started on the descriptor; -EAGAIN if it would
+    send_file,     ///< fd (a stream socket), argument: the file's descriptor, data: an int64_t,
+                   ///< where to begin in it, size; result: bytes taken, 0 at the end of the file
+    // Cold and immediate (Proactor::call). An accept, recv, read, recv_message or
+    // send_message that is called does it at once, whatever else has been started on the descriptor; -EAGAIN if it would
     // have to wait.
     socket,       ///< argument: family, argument2: type; result: descriptor, non-blocking, CLOEXEC
     bind,         ///< fd, address
