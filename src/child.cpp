@@ -12,6 +12,7 @@
 #include <new>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include <pthread.h>
 #include <sys/wait.h>
@@ -111,7 +112,7 @@ void Child::on_readable(Callback& callback) {
 }
 
 // It has ended, or so it seems.
-void Child::look() noexcept {
+void Child::look() {
     int returncode = 0;
     switch (process_.reap(returncode)) {
         case ChildProcess::Reaped::running:
@@ -126,10 +127,13 @@ void Child::look() noexcept {
     returncode_ = returncode;
     close_pidfd();
     exit_waiters.wake_all();
-    if (owner_ != nullptr) {
-        owner_->process_exited();
+    struct Release {
+        Child& child;
+        ~Release() { child.release(); }
+    } release{*this};
+    if (ChildOwner* const owner = std::exchange(owner_, nullptr)) {
+        owner->child_exited();
     }
-    release();
 }
 
 // `in_thread`: the system refuses to watch the pidfd.
@@ -191,6 +195,9 @@ void Child::loop_closing() noexcept {
         io_.loop()->call(forget);
     }
     leave_to_be_reaped(process_);
+    if (ChildOwner* const owner = std::exchange(owner_, nullptr)) {
+        owner->child_dropped();
+    }
     release();
 }
 

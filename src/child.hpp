@@ -15,10 +15,14 @@
 
 namespace asyncio::detail {
 
-/// Who is told when a child has ended.
+/// Who is told when a child has ended. Before the one or the other it is kept, or says that it is
+/// gone (Child::set_owner).
 class ChildOwner {
 public:
-    virtual void process_exited() noexcept = 0;
+    /// What it throws leaves the loop.
+    virtual void child_exited() = 0;
+    /// The loop is being closed; the child is killed.
+    virtual void child_dropped() noexcept = 0;
 
 protected:
     ChildOwner() = default;
@@ -71,7 +75,7 @@ private:
     void watch_in_thread();
     void watch_again(bool in_thread) noexcept;
     static void on_readable(lowlevel::Callback& callback);
-    void look() noexcept;
+    void look();
     void report_stolen() const noexcept;
     void close_pidfd() noexcept;
 

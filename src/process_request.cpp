@@ -2,6 +2,7 @@
 //
 // SPDX-License-Identifier: MIT
 #include <asyncio/exceptions.hpp>
+#include <asyncio/threads.hpp>
 
 #include "process_state.hpp"
 
@@ -116,15 +117,15 @@ ProcessRequest::ProcessRequest(std::vector<std::string> arguments, const Subproc
     spawn.new_session = options.start_new_session || pty.has_value();
     spawn.process_group = options.process_group;
     spawn.umask = options.umask;
-    spawn.user = id_of<uid_t>(options.user, user_name);
-    spawn.group = id_of<gid_t>(options.group, group_name);
+    spawn.user = id_of<uid_t>(options.user, names.user);
+    spawn.group = id_of<gid_t>(options.group, names.group);
     spawn.set_groups = options.extra_groups.has_value();
     for (const Account& each : options.extra_groups.value_or(std::span<const Account>())) {
         std::string name;
         if (const auto id = id_of<gid_t>(each, name)) {
             spawn.groups.push_back(*id);
         } else {
-            group_names.push_back(name);
+            names.groups.push_back(name);
         }
     }
 }
@@ -151,16 +152,27 @@ static Entry look_up(const std::string& name, Ask ask) {
     }
 }
 
-void ProcessRequest::look_up_names() {
-    if (!user_name.empty()) {
-        spawn.user = look_up<passwd>(user_name, &::getpwnam_r).pw_uid;
+static AccountNames looked_up(AccountNames names) {
+    if (!names.user.empty()) {
+        names.user_id = look_up<passwd>(names.user, &::getpwnam_r).pw_uid;
     }
-    if (!group_name.empty()) {
-        spawn.group = look_up<::group>(group_name, &::getgrnam_r).gr_gid;
+    if (!names.group.empty()) {
+        names.group_id = look_up<::group>(names.group, &::getgrnam_r).gr_gid;
     }
-    for (const std::string& name : group_names) {
-        spawn.groups.push_back(look_up<::group>(name, &::getgrnam_r).gr_gid);
+    for (const std::string& name : names.groups) {
+        names.group_ids.push_back(look_up<::group>(name, &::getgrnam_r).gr_gid);
     }
+    return names;
+}
+
+Coroutine<> ProcessRequest::look_up_names() {
+    if (names.user.empty() && names.group.empty() && names.groups.empty()) {
+        co_return;
+    }
+    const AccountNames found = co_await to_thread(looked_up, names);
+    spawn.user = found.user_id.has_value() ? found.user_id : spawn.user;
+    spawn.group = found.group_id.has_value() ? found.group_id : spawn.group;
+    spawn.groups.insert(spawn.groups.end(), found.group_ids.begin(), found.group_ids.end());
 }
 
 // -------------------------------------------------------------------------------- start_child

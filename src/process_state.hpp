@@ -15,6 +15,16 @@
 
 namespace asyncio::detail {
 
+/// Users and groups that are to be looked up, and what was found.
+struct AccountNames {
+    std::string user;
+    std::string group;
+    std::vector<std::string> groups;
+    std::optional<uid_t> user_id;
+    std::optional<gid_t> group_id;
+    std::vector<gid_t> group_ids;
+};
+
 /// What a SubprocessOptions says, kept: it is read after the caller has gone on.
 struct ProcessRequest {
     /// std::invalid_argument
@@ -25,17 +35,11 @@ struct ProcessRequest {
     std::size_t limit;
     std::optional<TerminalSize> pty;
     bool kill_on_cancel;
-    // To be looked up.
-    std::string user_name;
-    std::string group_name;
-    std::vector<std::string> group_names;
+    AccountNames names;
 
-    [[nodiscard]] bool has_names() const noexcept {
-        return !user_name.empty() || !group_name.empty() || !group_names.empty();
-    }
-    /// Asks the system's databases, which may take a while. std::invalid_argument (Python's
-    /// KeyError is std::out_of_range) for a name that is not there.
-    void look_up_names();
+    /// Asks the system's databases, which may take a while: in a thread. LookupError (Python's
+    /// KeyError) for a name that is not there.
+    [[nodiscard]] Coroutine<> look_up_names();
 };
 
 /// A child, and the ends of its pipes that are this program's.

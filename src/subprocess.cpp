@@ -6,7 +6,6 @@
 #include <asyncio/futures.hpp>
 #include <asyncio/result.hpp>
 #include <asyncio/tasks.hpp>
-#include <asyncio/threads.hpp>
 
 #include "process_state.hpp"
 
@@ -89,10 +88,7 @@ std::shared_ptr<ProcessState> make_state(LoopIO& io, StartedChild started, std::
 }
 
 Coroutine<Process> start(ProcessRequest request) {
-    if (request.has_names()) {
-        const auto look_up = [](ProcessRequest* names) { names->look_up_names(); };
-        co_await to_thread(look_up, &request);
-    }
+    co_await request.look_up_names();
     LoopIO& io = LoopIO::of(get_running_loop());
     StartedChild started = start_child(io, request);
     Child& child = *started.child;

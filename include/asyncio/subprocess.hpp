@@ -9,10 +9,12 @@
 #include <asyncio/detail/subprocess.hpp>
 #include <asyncio/lowlevel/waiter.hpp>
 #include <asyncio/streams.hpp>
+#include <asyncio/transports.hpp>
 
 #include <concepts>
 #include <coroutine>
 #include <cstddef>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <span>
@@ -221,5 +223,97 @@ template <detail::Argument Program, detail::Argument... Arguments>
                                                                 SubprocessOptions options = {}) {
     return create_subprocess_shell(options, command);
 }
+
+// ------------------------------------------------------------------------- with protocols
+
+namespace detail {
+
+[[nodiscard]] Coroutine<UntypedPair<SubprocessTransport>> start_subprocess(
+    MakeProtocol make, std::vector<std::string> arguments, const SubprocessOptions& options);
+
+}  // namespace detail
+
+/// Starts a program and has what happens told to a SubprocessProtocol: what it writes, that its
+/// pipes are closed, that it has ended; connection_lost() comes last, when all of that has
+/// happened. What the options do not speak of is PIPE.
+///
+///     auto [transport, protocol] = co_await subprocess_exec(
+///         [] { return std::make_unique<Watcher>(); }, {.stdin_ = DEVNULL}, "ls", "-l");
+///
+/// transport.close() closes the pipes and kills the program.
+///
+/// Cancellation and errors: as create_subprocess_exec(); what the factory throws.
+template <detail::ProtocolFactory Factory, detail::Argument Program, detail::Argument... Arguments>
+[[nodiscard]] Coroutine<ProtocolPair<detail::ProtocolOf<Factory>, SubprocessTransport>>
+subprocess_exec(Factory&& protocol_factory, SubprocessOptions options, const Program& program,
+                const Arguments&... arguments) {
+    return detail::typed_pair<detail::ProtocolOf<Factory>>(
+        detail::start_subprocess(detail::erase_factory(std::forward<Factory>(protocol_factory)),
+                                 detail::make_arguments(program, arguments...), options));
+}
+template <detail::ProtocolFactory Factory, detail::Argument Program, detail::Argument... Arguments>
+[[nodiscard]] Coroutine<ProtocolPair<detail::ProtocolOf<Factory>, SubprocessTransport>>
+subprocess_exec(SubprocessOptions options, Factory&& protocol_factory, const Program& program,
+                const Arguments&... arguments) {
+    return subprocess_exec(std::forward<Factory>(protocol_factory), options, program, arguments...);
+}
+template <detail::ProtocolFactory Factory, detail::Argument Program, detail::Argument... Arguments>
+[[nodiscard]] Coroutine<ProtocolPair<detail::ProtocolOf<Factory>, SubprocessTransport>>
+subprocess_exec(Factory&& protocol_factory, const Program& program, const Arguments&... arguments) {
+    return subprocess_exec(std::forward<Factory>(protocol_factory), SubprocessOptions(), program,
+                           arguments...);
+}
+
+/// The same with a shell that runs `command`.
+template <detail::ProtocolFactory Factory>
+[[nodiscard]] Coroutine<ProtocolPair<detail::ProtocolOf<Factory>, SubprocessTransport>>
+subprocess_shell(Factory&& protocol_factory, std::string_view command,
+                 SubprocessOptions options = {}) {
+    return detail::typed_pair<detail::ProtocolOf<Factory>>(
+        detail::start_subprocess(detail::erase_factory(std::forward<Factory>(protocol_factory)),
+                                 detail::shell_arguments(command, options), options));
+}
+template <detail::ProtocolFactory Factory>
+[[nodiscard]] Coroutine<ProtocolPair<detail::ProtocolOf<Factory>, SubprocessTransport>>
+subprocess_shell(Factory&& protocol_factory, SubprocessOptions options, std::string_view command) {
+    return subprocess_shell(std::forward<Factory>(protocol_factory), command, options);
+}
+template <detail::ProtocolFactory Factory>
+[[nodiscard]] Coroutine<ProtocolPair<detail::ProtocolOf<Factory>, SubprocessTransport>>
+subprocess_shell(SubprocessOptions options, Factory&& protocol_factory, std::string_view command) {
+    return subprocess_shell(std::forward<Factory>(protocol_factory), command, options);
+}
+
+/// A protocol that makes streams of what happens. Process does without one; this is for transports
+/// of other kinds, and to derive from.
+class SubprocessStreamProtocol : public SubprocessProtocol {
+public:
+    /// `limit` of the readers: from twice that on the program waits. std::invalid_argument if 0.
+    explicit SubprocessStreamProtocol(std::size_t limit = detail::default_stream_limit);
+    ~SubprocessStreamProtocol() override;
+
+    void connection_made(SubprocessTransport& transport) override;
+    void pipe_data_received(int fd, std::string_view data) override;
+    void pipe_connection_lost(int fd, std::exception_ptr exc) override;
+    void process_exited() override;
+
+    /// Null where there is no pipe, and before there is a connection.
+    [[nodiscard]] StreamWriter* stdin_() noexcept { return input_ ? &*input_ : nullptr; }
+    [[nodiscard]] StreamReader* stdout_() noexcept { return output_ ? &*output_ : nullptr; }
+    [[nodiscard]] StreamReader* stderr_() noexcept { return errors_ ? &*errors_ : nullptr; }
+
+private:
+    [[nodiscard]] std::optional<StreamReader> make_reader(SubprocessTransport& transport, int fd);
+    void close_if_done();
+
+    std::size_t limit_;
+    SubprocessTransport* process_ = nullptr;
+    std::optional<StreamWriter> input_;
+    std::optional<StreamReader> output_;
+    std::optional<StreamReader> errors_;
+    std::vector<std::pair<int, detail::StreamKeep>> streams_;  // what feeds the readers
+    int open_readers_ = 0;
+    bool exited_ = false;
+};
 
 }  // namespace asyncio
