@@ -16,7 +16,6 @@
 #include <cstddef>
 #include <exception>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 
@@ -180,32 +179,20 @@ private:
     bool left_ = false;
 };
 
-/// A function called in a thread, for what is no Operation.
-template <class Fn>
-class FileFunctionCall final : public FileCall {
+/// What is awaited: submits a call, and waits for its end.
+class [[nodiscard]] FileCallEnd {
 public:
-    using Value = std::invoke_result_t<Fn&>;
+    static constexpr bool awaited_by_value = true;
 
-    FileFunctionCall(FileIO& io, Fn fn, bool changes_something)
-        : FileCall(io, lowlevel::Opcode::status), fn_(std::move(fn)), changes_(changes_something) {}
-
-    Value take() { return std::move(*value_); }
+    explicit FileCallEnd(FileCall& call) noexcept : call_(call) {}
+    FileCallAwaiter operator co_await() const noexcept { return FileCallAwaiter(call_); }
 
 private:
-    void perform() noexcept override {
-        try {
-            value_.emplace(fn_());
-        } catch (...) {
-            error_ = std::current_exception();
-        }
-    }
-    [[nodiscard]] bool goes_through() const noexcept override { return changes_; }
-    [[nodiscard]] bool needs_thread() const noexcept override { return true; }
-
-    Fn fn_;
-    std::optional<Value> value_;
-    bool changes_;
+    FileCall& call_;
 };
+[[nodiscard]] inline FileCallEnd end_of(FileCall& call) noexcept {
+    return FileCallEnd(call);
+}
 
 }  // namespace detail
 

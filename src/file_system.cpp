@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: MIT
 #include <asyncio/files.hpp>
 
+#include "file_function.hpp"
 #include "file_io.hpp"
 #include "file_paths.hpp"
 #include "file_status.hpp"
@@ -69,7 +70,7 @@ Coroutine<> change(PathRequest request) {
         new PathCall(FileIO::of(get_running_loop()), request.opcode, request.path, request.target));
     call->set_flags(request.flags);
     call->set_mode(request.mode);
-    co_await FileCallAwaiter(*call);
+    co_await end_of(*call);
     call->check(request.doing,
                 request.target.empty() ? request.path : request.path + "' -> '" + request.target);
 }
@@ -78,7 +79,7 @@ Coroutine<files::Stat> status_of(std::string path, bool follow) {
     const FileCallRef call(
         new PathCall(FileIO::of(get_running_loop()), Opcode::status, path, std::string()));
     call->set_flags(follow ? 0 : AT_SYMLINK_NOFOLLOW);
-    co_await FileCallAwaiter(*call);
+    co_await end_of(*call);
     call->check("stat", path);
     co_return to_stat(call->status);
 }
@@ -87,7 +88,7 @@ Coroutine<files::Stat> status_of(std::string path, bool follow) {
 Coroutine<bool> path_exists(std::string path) {
     const FileCallRef call(
         new PathCall(FileIO::of(get_running_loop()), Opcode::status, path, std::string()));
-    co_await FileCallAwaiter(*call);
+    co_await end_of(*call);
     co_return call->result >= 0;
 }
 
@@ -153,8 +154,10 @@ DirEntry::Type type_of(unsigned char type) noexcept {
 }
 
 std::vector<DirEntry> entries_of(const std::string& path) {
-    const std::unique_ptr<DIR, decltype(&::closedir)> directory(::opendir(path.c_str()),
-                                                                &::closedir);
+    struct Close {
+        void operator()(DIR* directory) const noexcept { ::closedir(directory); }
+    };
+    const std::unique_ptr<DIR, Close> directory(::opendir(path.c_str()));
     if (directory == nullptr) {
         fail("scandir", path);
     }
@@ -266,15 +269,6 @@ bool copy_contents(const std::string& source, const std::string& target) {
             write_all(to.get(), buffer.data(), static_cast<std::size_t>(size), target);
         }
     }
-}
-
-template <class Fn>
-Coroutine<std::invoke_result_t<Fn&>> in_thread(Fn fn, bool changes_something) {
-    const FileCallRef call(
-        new FileFunctionCall<Fn>(FileIO::of(get_running_loop()), std::move(fn), changes_something));
-    co_await FileCallAwaiter(*call);
-    call->check("call", "");
-    co_return call->take();
 }
 
 Coroutine<std::vector<std::string>> list_directory(std::string path) {

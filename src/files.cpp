@@ -144,7 +144,7 @@ void check_write_error(FileCore& file) {
 Coroutine<std::string> read_file(FileRef file, FileRead::Until until, std::size_t count) {
     file.get().check_readable();
     const FileCallRef call(new FileRead(*file, until, count));
-    co_await FileCallAwaiter(*call);
+    co_await end_of(*call);
     call->check("read", file->name());
     co_return call->take();
 }
@@ -180,7 +180,7 @@ Coroutine<std::string> read_file_at(FileRef file, std::size_t count, std::int64_
     file.get().check_readable();
     file->check_seekable();
     const FileCallRef call(new FileRead(*file, count, offset));
-    co_await FileCallAwaiter(*call);
+    co_await end_of(*call);
     call->check("read", file->name());
     co_return call->take();
 }
@@ -193,7 +193,7 @@ Coroutine<std::size_t> write_file(FileRef file, std::string bytes,
     }
     check_write_error(*file);
     const FileCallRef call(new FileWrite(*file, std::move(bytes), offset));
-    co_await FileCallAwaiter(*call);
+    co_await end_of(*call);
     call->check("write", file->name());
     co_return call->written();
 }
@@ -204,13 +204,13 @@ Coroutine<> write_file_lines(FileRef file, std::string bytes) {
 
 Coroutine<> wait_for_turn(FileRef file) {
     const FileCallRef call(new FileTurn(*file));
-    co_await FileCallAwaiter(*call);
+    co_await end_of(*call);
 }
 
 Coroutine<files::Stat> status_of_file(FileRef file) {
     file.get().check_open();
     const FileCallRef call(new FileStatusOf(*file));
-    co_await FileCallAwaiter(*call);
+    co_await end_of(*call);
     call->check("stat", file->name());
     co_return to_stat(call->status);
 }
@@ -222,7 +222,7 @@ Coroutine<std::int64_t> seek_file(FileRef file, std::int64_t offset, int whence)
             ("invalid whence (" + std::to_string(whence) + ", should be 0, 1 or 2)").c_str());
     }
     const FileCallRef call(new FileSeek(*file, offset, whence));
-    co_await FileCallAwaiter(*call);
+    co_await end_of(*call);
     call->check("seek", file->name());
     co_return call->position();
 }
@@ -231,7 +231,7 @@ Coroutine<std::int64_t> truncate_file(FileRef file, std::optional<std::int64_t> 
     file.get().check_writable();
     check_write_error(*file);
     const FileCallRef call(new FileTruncate(*file, size));
-    co_await FileCallAwaiter(*call);
+    co_await end_of(*call);
     call->check("truncate", file->name());
     co_return call->size();
 }
@@ -247,7 +247,7 @@ Coroutine<> flush_file(FileRef file) {
 Coroutine<> sync_file(FileRef file, bool only_data) {
     file.get().check_open();
     const FileCallRef call(new FileSync(*file, only_data));
-    co_await FileCallAwaiter(*call);
+    co_await end_of(*call);
     check_write_error(*file);
     call->check("sync", file->name());
 }
@@ -261,7 +261,7 @@ Coroutine<> close_file(FileRef file) {
     }
     file->set_closing();
     const FileCallRef call(new FileClose(*file));
-    co_await FileCallAwaiter(*call);
+    co_await end_of(*call);
     check_write_error(*file);
     call->check("close", file->name());
 }

@@ -128,7 +128,7 @@ Coroutine<files::File> open_file(FileName name, files::OpenOptions options) {
     FileIO& io = FileIO::of(get_running_loop());
     const FileCallRef call(
         new FileOpen(io, name.path, name.mode.flags | options.flags, options.permissions));
-    co_await FileCallAwaiter(*call);
+    co_await end_of(*call);
     call->check("open", name.path);
     const std::int64_t size = call->status().st_size;
     const bool appends = name.mode.appends;

@@ -307,7 +307,7 @@ private:
 
 Coroutine<std::string> read_whole_file(std::string path) {
     const FileCallRef call(new ReadWholeFile(FileIO::of(get_running_loop()), path));
-    co_await FileCallAwaiter(*call);
+    co_await end_of(*call);
     call->check("read", path);
     co_return call->take();
 }
@@ -316,7 +316,7 @@ Coroutine<> write_whole(std::string path, std::string bytes, files::WriteFileOpt
     EventLoop& loop = get_running_loop();
     const FileCallRef call(new WriteWholeFile(FileIO::of(loop), path, std::move(bytes), options,
                                               loop.proactor().random()));
-    co_await FileCallAwaiter(*call);
+    co_await end_of(*call);
     call->check("write", path);
 }
 

@@ -147,7 +147,8 @@ FILE_TEST(Files, are_written_and_read_back) {
     std::string moved = "world\n";
     EXPECT_EQ(co_await f.write(std::move(moved)), 6U);
     EXPECT_EQ(co_await f.write(std::string_view()), 0U);
-    co_await f.writelines({"a\n", "b\n"});
+    const std::vector<std::string_view> lines{"a\n", "b\n"};
+    co_await f.writelines(lines);
     co_await f.writelines(std::vector<std::string>{"c\n", big});
     EXPECT_EQ(co_await f.seek(0), 0);
     const std::string all = co_await f.read();

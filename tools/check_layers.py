@@ -45,6 +45,8 @@ LAYERS = [
     detail/handle
     debug_state
     timer_heap
+    embedding_hooks
+    run_scope
     """,
     # 2 tasks
     """
@@ -103,6 +105,7 @@ LAYERS = [
     files
     file_calls
     file_core
+    file_function
     file_io
     file_paths
     file_status
@@ -113,6 +116,7 @@ LAYERS = [
     open_file
     whole_files
     signal_watch
+    embedding
     threads
     spawn
     spawn_child
@@ -136,7 +140,6 @@ LAYERS = [
     subprocess
     processes
     shutdown
-    embedding
     runners
     streams
     servers
