@@ -130,15 +130,21 @@ void IoUring::start_on_file(Operation& operation, CallbackList& ready) noexcept 
     on_files_.push_back(operation);
 }
 
+// A thread of the kernel that is told to stop waiting says what it would say to itself: that the
+// system call is to be made again (ERESTARTSYS and its kin, which no program should ever see).
+static bool was_interrupted(std::int32_t result) noexcept {
+    return result == -EINTR || (result <= -512 && result >= -516);
+}
+
 void IoUring::complete_on_file(const Completion& completion, CallbackList& ready) noexcept {
     auto& operation = *reinterpret_cast<Operation*>(completion.tag);
     operation.unlink();
-    if (completion.result == -EINTR) {
+    if (was_interrupted(completion.result)) {
         if (operation.result != asked_to_end) {
             start_on_file(operation, ready);
             return;
         }
-        finish(operation, -ECANCELED, ready);  // a thread of the kernel was told to stop
+        finish(operation, -ECANCELED, ready);
         return;
     }
     finish(operation, completion.result, ready);
@@ -165,13 +171,16 @@ void IoUring::cancel(Operation& operation, CallbackList& ready) noexcept {
     }
 }
 
-// What the kernel has begun to do it may finish; either way it tells.
+// What the kernel has begun to do it may finish; either way it tells. Of what it does for the
+// parent a child process hears nothing, but none of it is in the child's memory.
 void IoUring::abort_all(CallbackList& ready) noexcept {
     Readiness::abort_all(ready);
+    while (!on_files_.empty() && in_child_process()) {
+        finish(static_cast<Operation&>(on_files_.pop_front()), -ECANCELED, ready);
+    }
     for (Callback& operation : on_files_) {
         cancel_on_file(static_cast<Operation&>(operation));
     }
-    take_completions(ready);
     while (!on_files_.empty()) {
         if (use() == 0) {
             static_cast<void>(ring_->wait());

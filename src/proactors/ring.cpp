@@ -69,7 +69,7 @@ int Ring::set_up(const RingOptions& options, unsigned flags) noexcept {
         result = io_uring_ring_dontfork(&ring_);
     }
     if (result == 0 && options.restricted) {
-        std::array<io_uring_restriction, 5> allowed{};
+        std::array<io_uring_restriction, 4> allowed{};
         const std::array<std::uint8_t, 3> opcodes = {IORING_OP_POLL_ADD, IORING_OP_POLL_REMOVE,
                                                      IORING_OP_ASYNC_CANCEL};
         for (std::size_t i = 0; i < opcodes.size(); ++i) {
@@ -78,8 +78,6 @@ int Ring::set_up(const RingOptions& options, unsigned flags) noexcept {
         }
         allowed[3].opcode = IORING_RESTRICTION_REGISTER_OP;
         allowed[3].register_op = IORING_REGISTER_ENABLE_RINGS;
-        allowed[4].opcode = IORING_RESTRICTION_REGISTER_OP;
-        allowed[4].register_op = IORING_REGISTER_RING_FDS;
         result = tell(ring_, IORING_REGISTER_RESTRICTIONS, allowed.data(), allowed.size());
         for (const std::uint8_t opcode : opcodes) {
             opcodes_ |= std::uint64_t{1} << opcode;
@@ -112,9 +110,9 @@ int Ring::enable() noexcept {
         return result;
     }
     enabled_ = true;
-    // Spares the kernel looking up the descriptor each time; it need not agree.
-    static_cast<void>(io_uring_register_ring_fd(&ring_));
-    // As many threads of the kernel as work on slow files at once, of either kind.
+    // The descriptor is not registered (io_uring_register_ring_fd), which would spare the kernel
+    // some nanoseconds to look it up: the thread would keep the ring, and all that it watches,
+    // open. As many threads of the kernel as work on slow files at once, of either kind.
     std::array<unsigned, 2> most_workers = {16, 16};
     static_cast<void>(io_uring_register_iowq_max_workers(&ring_, most_workers.data()));
     return 0;
