@@ -13,6 +13,7 @@
 #include <asyncio/detail/config.hpp>
 #include <asyncio/exceptions.hpp>
 
+#include <atomic>
 #include <cerrno>
 #include <new>
 #include <optional>
@@ -45,9 +46,14 @@ static constexpr std::uint32_t watch_output = watch_input | POLLOUT;
 
 // ------------------------------------------------------------------------------ rings and threads
 
-static const void* this_thread() noexcept {
-    static thread_local char here;
-    return &here;
+// A number that no other thread has, nor will have when this one has ended.
+std::uint64_t IoUring::this_thread() noexcept {
+    static constinit std::atomic<std::uint64_t> last{0};
+    static constinit thread_local std::uint64_t number = 0;
+    if (number == 0) [[unlikely]] {
+        number = last.fetch_add(1, std::memory_order_relaxed) + 1;
+    }
+    return number;
 }
 
 IoUring::IoUring(const RingOptions& options)
@@ -74,7 +80,7 @@ int IoUring::use() noexcept {
     if (thread_ == this_thread()) [[likely]] {
         return 0;
     }
-    if (thread_ != nullptr) {
+    if (thread_ != 0) {
         const int error = renew();
         if (error < 0) {
             return error;
@@ -95,7 +101,12 @@ int IoUring::use() noexcept {
 }
 
 int IoUring::renew() noexcept {
-    take_completions(finished_);  // a thread that has ended has completed everything
+    // A thread that has ended has completed everything. The polls are made anew.
+    while (const std::optional<Completion> completion = ring_->take()) {
+        if ((completion->tag & is_poll) == 0 && completion->tag > wake_up) {
+            complete_on_file(*completion, finished_);
+        }
+    }
     if (!on_files_.empty()) {
         return -EBUSY;  // their memory is the kernel's until the other thread asks for them
     }

@@ -33,6 +33,7 @@ private:
     void found_nothing(Descriptor& descriptor, int fd) noexcept override;
     void start_on_file(Operation& operation, CallbackList& ready) noexcept override;
 
+    static std::uint64_t this_thread() noexcept;
     int use() noexcept;
     int renew() noexcept;
     bool arm(int fd, const Descriptor& descriptor, std::uint8_t sides) noexcept;
@@ -47,8 +48,8 @@ private:
 
     RingOptions options_;
     std::unique_ptr<Ring> ring_;
-    const void* thread_ = nullptr;  // which uses the ring
-    CallbackList on_files_;         // Operations that the kernel performs
+    std::uint64_t thread_ = 0;  // which uses the ring
+    CallbackList on_files_;     // Operations that the kernel performs
 };
 
 }  // namespace asyncio::lowlevel

@@ -140,7 +140,7 @@ void IoUring::complete_on_file(const Completion& completion, CallbackList& ready
     auto& operation = *reinterpret_cast<Operation*>(completion.tag);
     operation.unlink();
     if (was_interrupted(completion.result)) {
-        if (operation.result != asked_to_end) {
+        if (operation.result != asked_to_end && thread_ == this_thread()) {
             start_on_file(operation, ready);
             return;
         }
