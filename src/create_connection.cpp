@@ -63,9 +63,9 @@ Coroutine<UntypedPair<Transport>> adopt(MakeProtocol make, Socket socket) {
 
 Coroutine<UntypedPair<Transport>> connect_to_path(MakeProtocol make, std::string path) {
     Connected connected = co_await connect_unix(std::move(path));
-    std::shared_ptr<BaseProtocol> protocol = made_by(make);
-    co_return co_await attach(carry(std::move(connected.socket), connected.peer),
-                              std::move(protocol));
+    std::shared_ptr<BaseProtocol> protocol = protocol_made_by(make);
+    co_return co_await attach_protocol(carry(std::move(connected.socket), connected.peer),
+                                       std::move(protocol));
 }
 
 Coroutine<UntypedPair<Transport>> adopt_unix(MakeProtocol make, Socket socket) {
