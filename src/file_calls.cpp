@@ -32,10 +32,8 @@ struct Awaited {
 }  // namespace
 
 struct FileIO::Threads {
-    // As many files are waited for at a time as Python's default executor has threads, and these
-    // are no others': neither do calls of to_thread() that hang hold up files, nor the other way
-    // round.
-    ThreadPoolExecutor pool{{.thread_name_prefix = "asyncio_file"}};
+    // Of its own: neither do calls of to_thread() that hang hold up files, nor the other way round.
+    ThreadPoolExecutor pool{{.max_workers = 32, .thread_name_prefix = "asyncio_file"}};
     std::shared_ptr<Awaited> awaited = std::make_shared<Awaited>();
 
     Threads() { pool.detach(); }
@@ -237,6 +235,7 @@ void FileCall::give_to_thread() noexcept {
     } catch (...) {
         in_thread_ = false;
         error_ = std::current_exception();
+        result = -EAGAIN;
         conclude();
     }
 }

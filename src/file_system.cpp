@@ -71,8 +71,13 @@ Coroutine<> change(PathRequest request) {
     call->set_flags(request.flags);
     call->set_mode(request.mode);
     co_await end_of(*call);
-    call->check(request.doing,
-                request.target.empty() ? request.path : request.path + "' -> '" + request.target);
+    std::string name = request.path;
+    if (request.opcode == Opcode::make_symlink) {
+        name = request.target + "' -> '" + request.path;  // as Python has it
+    } else if (!request.target.empty()) {
+        name += "' -> '" + request.target;
+    }
+    call->check(request.doing, name);
 }
 
 Coroutine<files::Stat> status_of(std::string path, bool follow) {

@@ -48,8 +48,7 @@ void FileRead::expect() {
     if (until_ == Until::count) {
         text_.reserve(begin_ + std::min(count_, left));
     } else if (until_ == Until::end) {
-        text_.reserve(used_ + left + 1);
-        block_ = std::max(block_, left + 1);  // so that the end is found as soon as all is there
+        text_.reserve(used_ + left + 1);  // so that the end is found as soon as all is there
     }
 }
 
@@ -75,7 +74,9 @@ void FileRead::aim_next() {
     if (until_ == Until::count) {
         bytes = std::max(bytes, count_ - (used_ - begin_));
     } else if (until_ == Until::end) {
-        bytes = std::max(bytes, used_ - begin_);
+        // Into the room that there is; where that is used up, there is more than was expected.
+        bytes = text_.capacity() > used_ ? text_.capacity() - used_
+                                         : std::max(bytes, used_ - begin_);
     }
     bytes = std::min(bytes, most_at_once);
     if (begin_ > 0 && text_.capacity() < used_ + bytes) {
