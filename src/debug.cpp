@@ -6,6 +6,7 @@
 #include <asyncio/log.hpp>
 
 #include "debug_state.hpp"
+#include "embedding_hooks.hpp"
 #include "repr.hpp"
 #include "source_names.hpp"
 
@@ -132,6 +133,9 @@ static void raise_wrong_thread() {
 void EventLoop::check_use() {
     if (!running_) {
         check_idle();
+        if (embedding_ != nullptr) {
+            embedding_->expect();  // whoever asks is about to schedule something
+        }
     } else if (detail::thread_state.loop != this) {
         raise_wrong_thread();
     }

@@ -6,6 +6,8 @@
 #include <asyncio/detail/config.hpp>
 
 #include "debug_state.hpp"
+#include "embedding_hooks.hpp"
+#include "run_scope.hpp"
 #include "timer_heap.hpp"
 
 #include <algorithm>
@@ -179,6 +181,37 @@ void EventLoop::forget_source(EventLoop* loop, const detail::HandleNode& node) n
 
 // --------------------------------------------------------------------------------- running
 
+detail::RunScope::RunScope(EventLoop& loop) noexcept : loop_(loop), context_(context_state) {
+    if (ContextSlot* const entered = std::exchange(context_state.entered, nullptr)) {
+        context_state.outside = entered;  // run() was called in it; tasks have their own
+    }
+    loop.running_ = true;
+    thread_state.loop = &loop;
+    if (loop.instrumented_) {
+        loop.tell_run(true);
+    }
+    if (loop.embedding_ != nullptr) {
+        loop.embedding_->entered();
+    }
+    loop.choose_checks();
+}
+
+detail::RunScope::~RunScope() {
+    loop_.ready_.splice_front(loop_.turn_);  // a KeyboardInterrupt left: the others stay ready
+    thread_state.loop = nullptr;
+    thread_state.debugging = false;
+    context_state = context_;
+    loop_.running_ = false;
+    loop_.stopping_ = false;
+    if (loop_.instrumented_) {
+        loop_.tell_run(false);
+    }
+    loop_.choose_checks();
+    if (loop_.embedding_ != nullptr) {
+        loop_.embedding_->left();
+    }
+}
+
 // Nothing runs: what was posted from this thread, or another, comes before what is scheduled now.
 void EventLoop::check_idle() {
     if (closed_) {
@@ -228,44 +261,49 @@ inline void EventLoop::run_once(Run run, Begin begin) {
 
 void EventLoop::run_forever() {
     check_runnable();
-    struct Running {
-        EventLoop& loop;
-        detail::ContextState context = detail::context_state;
-        ~Running() {
-            loop.ready_.splice_front(
-                loop.turn_);  // a KeyboardInterrupt left: the others stay ready
-            detail::thread_state.loop = nullptr;
-            detail::thread_state.debugging = false;
-            detail::context_state = context;
-            loop.running_ = false;
-            loop.stopping_ = false;
-            if (loop.instrumented_) {
-                loop.tell_run(false);
-            }
-            loop.choose_checks();
-        }
-    } running{*this};
-    if (detail::ContextSlot* const entered =
-            std::exchange(detail::context_state.entered, nullptr)) {
-        detail::context_state.outside = entered;  // run() was called in it; tasks have their own
-    }
-    running_ = true;
-    detail::thread_state.loop = this;
-    if (instrumented_) {
-        tell_run(true);
-    }
+    const detail::RunScope running(*this);
     do {
         choose_checks();
         leaving_ = stopping_;
-        if (instrumented_) {
-            run_instrumented_turns();
-        } else {
-            debug_ ? run_watched_turns() : run_turns();
-        }
+        run_some_turns();
     } while (!stopping_);
 }
 
+bool EventLoop::run_ready(bool& stopped) {
+    // As many turns, and as long, as may pass until another loop has its turn again.
+    constexpr int most_turns = 64;
+    constexpr std::chrono::milliseconds longest{1};
+
+    check_runnable();
+    const detail::RunScope running(*this);
+    struct OnlyReady {
+        bool& only_ready;
+        ~OnlyReady() { only_ready = false; }
+    } only_ready{only_ready_};
+    only_ready_ = true;
+    callbacks_since_poll_ = callbacks_per_poll_;  // the first turn asks the system
+    const TimePoint end = time() + longest;
+    for (int turns = 0; turns < most_turns; ++turns) {
+        leaving_ = true;
+        run_some_turns();
+        stopped = stopping_;
+        if (stopped || !something_ready() || now_ > end) {
+            break;
+        }
+        choose_checks();
+    }
+    return something_ready();
+}
+
 // Debug mode and instruments have turns of their own, so that no other pays for them.
+void EventLoop::run_some_turns() {
+    if (instrumented_) {
+        run_instrumented_turns();
+    } else {
+        debug_ ? run_watched_turns() : run_turns();
+    }
+}
+
 void EventLoop::run_turns() {
     do {
         run_once([](Callback& callback) { callback.run(); }, [] {});
@@ -299,7 +337,7 @@ void EventLoop::poll() {
     constexpr std::int64_t interval = 1'000'000;  // ns
     constexpr std::int64_t most_callbacks = 256;
 
-    const bool may_block = ready_.empty() && !stopping_;
+    const bool may_block = ready_.empty() && !stopping_ && !only_ready_;
     TimePoint deadline = TimePoint::min();
     if (may_block) {
         deadline = timers_->next_due();

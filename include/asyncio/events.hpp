@@ -57,7 +57,10 @@ class FutureBase;
 class GeneratorBase;
 class PromiseBase;
 class Work;
+class Embedding;
+class GuestCall;
 class Instruments;
+class RunScope;
 class Interrupt;
 struct DebugState;
 struct LoopGate;
@@ -382,8 +385,11 @@ private:
     friend class detail::DependentFuture;
     friend class detail::GeneratorBase;
     friend class detail::Work;
-    friend class detail::Interrupt;
+    friend class detail::Embedding;
+    friend class detail::GuestCall;
     friend class detail::Instruments;
+    friend class detail::RunScope;
+    friend class detail::Interrupt;
     friend void lowlevel::add_instrument(EventLoop& loop, lowlevel::Instrument& instrument);
     friend void lowlevel::remove_instrument(EventLoop& loop, lowlevel::Instrument& instrument);
     friend struct detail::LoopGate;
@@ -424,6 +430,13 @@ private:
     [[gnu::noinline]] void run_turns();
     [[gnu::noinline]] void run_watched_turns();
     [[gnu::noinline]] void run_instrumented_turns();
+    void run_some_turns();
+    /// For detail::Embedding: turns that do not wait, until there is nothing to do or it has been
+    /// enough; stop() ends it, too. True if there is more to do.
+    bool run_ready(bool& stopped);
+    [[nodiscard]] bool something_ready() const noexcept {
+        return !ready_.empty() || !pending_.empty() || !inbox_.empty();
+    }
     void run_watched(lowlevel::Callback& callback);
     void move_due_timers() noexcept;
     void poll();
@@ -460,6 +473,7 @@ private:
     bool stopping_ = false;
     bool leaving_ = false;  // the turns of run_forever(), to stop or to go on in another mode
     bool instrumented_ = false;
+    bool only_ready_ = false;  // in run_ready(): it does not wait
     bool closed_ = false;
     bool closing_ = false;                // in close(): what is scheduled now is dropped at its end
     std::atomic<bool> debug_{false};      // when it is set, debug_state_ is there
@@ -484,6 +498,7 @@ private:
     std::shared_ptr<const ExceptionHandler> exception_handler_;  // shared with a call under way
     Duration slow_callback_duration_ = 0.1;
     std::unique_ptr<detail::DebugState> debug_state_;  // since it first was in debug mode
+    detail::Embedding* embedding_ = nullptr;           // if another loop drives it
 };
 
 /// The loop that runs in this thread; RuntimeError if there is none.

@@ -17,8 +17,10 @@
 #include <cerrno>
 #include <new>
 #include <optional>
+#include <utility>
 
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 namespace asyncio::lowlevel {
@@ -63,6 +65,9 @@ IoUring::IoUring(const RingOptions& options)
 // after it was closed. So they are ended first.
 IoUring::~IoUring() {
     ASYNCIO_ASSERT(on_files_.empty());
+    if (notified_ >= 0) {
+        ::close(notified_);
+    }
     if (in_child_process() || thread_ != this_thread()) {
         return;
     }
@@ -117,6 +122,9 @@ int IoUring::renew() noexcept {
     } catch (const std::bad_alloc&) {
         return -ENOMEM;
     }
+    if (notified_ >= 0) {
+        static_cast<void>(ring_->notify(notified_));
+    }
     return 0;
 }
 
@@ -130,6 +138,36 @@ void IoUring::poll(CallbackList& pending, CallbackList& ready, TimePoint deadlin
     wait(ready.empty() && finished_.empty() ? deadline : TimePoint::min());
     take_completions(ready);
     ready.splice_back(finished_);
+    if (notified_ >= 0) [[unlikely]] {
+        settle_descriptor();
+    }
+}
+
+// Not the ring's own descriptor: with deferred work that says so when it is asked, but does not
+// wake who has asked before. The kernel counts up an eventfd for work that was deferred, too. That
+// costs something with each completion, so only those loops have it that somebody watches.
+int IoUring::descriptor() const noexcept {
+    if (notified_ < 0) {
+        notified_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+        if (notified_ >= 0 && ring_->notify(notified_) < 0) {
+            ::close(std::exchange(notified_, -1));
+        }
+        if (notified_ < 0) {
+            return ring_->descriptor();
+        }
+        settle_descriptor();
+    }
+    return notified_;
+}
+
+// Readable if there is something to do, and only then.
+void IoUring::settle_descriptor() const noexcept {
+    std::uint64_t count = 0;
+    [[maybe_unused]] ssize_t size = ::read(notified_, &count, sizeof count);
+    if (ring_->has_work() || ring_->has_completions() || !finished_.empty()) {
+        count = 1;
+        size = ::write(notified_, &count, sizeof count);
+    }
 }
 
 void IoUring::wait(TimePoint deadline) {

@@ -22,7 +22,7 @@ public:
     void cancel(Operation& operation, CallbackList& ready) noexcept override;
     void abort_all(CallbackList& ready) noexcept override;
     [[nodiscard]] bool performs(Opcode on_file) const noexcept override;
-    [[nodiscard]] int descriptor() const noexcept override { return ring_->descriptor(); }
+    [[nodiscard]] int descriptor() const noexcept override;
     [[nodiscard]] std::string_view name() const noexcept override { return "io_uring"; }
 
     [[nodiscard]] const Ring& ring() const noexcept { return *ring_; }
@@ -46,10 +46,13 @@ private:
     bool cancel_on_file(Operation& operation) noexcept;
     void complete_on_file(const Completion& completion, CallbackList& ready) noexcept;
 
+    void settle_descriptor() const noexcept;
+
     RingOptions options_;
     std::unique_ptr<Ring> ring_;
-    std::uint64_t thread_ = 0;  // which uses the ring
-    CallbackList on_files_;     // Operations that the kernel performs
+    std::uint64_t thread_ = 0;   // which uses the ring
+    CallbackList on_files_;      // Operations that the kernel performs
+    mutable int notified_ = -1;  // what descriptor() gives, once somebody has asked
 };
 
 }  // namespace asyncio::lowlevel

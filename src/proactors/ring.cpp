@@ -118,6 +118,10 @@ int Ring::enable() noexcept {
     return 0;
 }
 
+int Ring::notify(int eventfd) noexcept {
+    return tell(ring_, IORING_REGISTER_EVENTFD, &eventfd, 1);
+}
+
 io_uring_sqe* Ring::next() noexcept {
     io_uring_sqe* entry = io_uring_get_sqe(&ring_);
     if (entry == nullptr) [[unlikely]] {

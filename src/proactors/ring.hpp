@@ -47,6 +47,12 @@ public:
         return opcode < 64 && (opcodes_ >> opcode & 1) != 0;
     }
 
+    /// From now on the kernel counts up `eventfd` when there is a completion, or work that will
+    /// make one. 0 or -errno.
+    int notify(int eventfd) noexcept;
+    /// Is there a completion to take()?
+    [[nodiscard]] bool has_completions() const noexcept { return io_uring_cq_ready(&ring_) > 0; }
+
     /// An empty entry; null if the queue is full and the kernel takes nothing off it.
     [[nodiscard]] io_uring_sqe* next() noexcept;
 
