@@ -5,57 +5,31 @@
 
 #include <asyncio/log.hpp>
 
+#include "signal_watch.hpp"
+
 #include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <thread>
-
-#include <unistd.h>
 
 namespace asyncio {
 
 namespace detail {
 
-/// Turns the first SIGINT into a cancellation of the main task. The handler only pushes this
-/// callback to the loop's inbox and wakes it, both of which a signal handler may do.
-class Interrupt final : public lowlevel::Callback {
+/// Turns the first SIGINT into a cancellation of the main task; the second does what it did before.
+class Interrupt final : public SignalWatch {
 public:
-    Interrupt(EventLoop& loop, const AnyTask& main)
-        : Callback(&cancel_main), loop_(loop), main_(main) {
+    Interrupt(EventLoop& loop, const AnyTask& main) : SignalWatch(loop, SIGINT), main_(main) {
         struct sigaction current{};
-        const bool main_thread = ::getpid() == ::gettid();
-        if (main_thread && ::sigaction(SIGINT, nullptr, &current) == 0 &&
+        if (allowed() && ::sigaction(SIGINT, nullptr, &current) == 0 &&
             (current.sa_flags & SA_SIGINFO) == 0 && current.sa_handler == SIG_DFL) {
-            active_.store(this);
-            struct sigaction action{};
-            action.sa_handler = &on_signal;
-            sigemptyset(&action.sa_mask);
-            installed_ = ::sigaction(SIGINT, &action, nullptr) == 0;
+            static_cast<void>(install());
         }
     }
-    ~Interrupt() {
-        if (installed_) {
-            struct sigaction current{};
-            // Left alone if the program has put its own in its place meanwhile.
-            if (::sigaction(SIGINT, nullptr, &current) == 0 && current.sa_handler == &on_signal) {
-                std::signal(SIGINT, SIG_DFL);
-            }
-            active_.store(nullptr);
-            // The signal may have come to another thread, which is in the handler still.
-            while (handlers_.load() > 0) {
-                std::this_thread::yield();
-            }
-        }
-        // If the loop was left before it took the callback, that is still in the inbox.
-        loop_.take_posted();
-        if (linked()) {
-            unlink();
-        }
-    }
+    ~Interrupt() { uninstall(); }
 
-    [[nodiscard]] bool came() const noexcept { return count_.load() > 0; }
+    [[nodiscard]] bool came() const noexcept { return came_.load(); }
 
     /// How many requests to cancel the main task there are besides this one. (It may have ended, by
     /// another, in the turn in which the signal came: then this one was never counted.)
@@ -64,29 +38,11 @@ public:
     }
 
 private:
-    static void on_signal(int) {
-        handlers_.fetch_add(1);
-        Interrupt* const self = active_.load();
-        if (self == nullptr || self->count_.fetch_add(1) > 0) {
-            std::signal(SIGINT, SIG_DFL);
-            std::raise(SIGINT);
-        } else {
-            static_cast<void>(self->loop_.post(*self));
-        }
-        handlers_.fetch_sub(1);
-    }
-    static void cancel_main(Callback& callback) {
-        auto& self = static_cast<Interrupt&>(callback);
-        self.counted_ = self.main_.cancel();
-    }
+    bool arrived() noexcept override { return !came_.exchange(true) && SignalWatch::arrived(); }
+    void deliver() override { counted_ = main_.cancel(); }
 
-    static inline std::atomic<Interrupt*> active_{nullptr};
-    static inline std::atomic<int> handlers_{0};  // under way
-
-    EventLoop& loop_;
     AnyTask main_;
-    std::atomic<int> count_{0};
-    bool installed_ = false;
+    std::atomic<bool> came_{false};
     bool counted_ = false;
 };
 

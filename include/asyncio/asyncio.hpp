@@ -1,5 +1,6 @@
 // asyncio.hpp - everything but what has a library or a target of its own, what Python has not
-// (cancel_scope.hpp, channels.hpp: docs/beyond.md), and the extension and test headers.
+// (cancel_scope.hpp, channels.hpp, embedding.hpp, file_watch.hpp, shutdown.hpp: docs/beyond.md), and
+// the extension and test headers.
 //
 // SPDX-License-Identifier: MIT
 #pragma once
@@ -8,6 +9,7 @@
 #include <asyncio/coroutines.hpp>
 #include <asyncio/events.hpp>
 #include <asyncio/exceptions.hpp>
+#include <asyncio/files.hpp>
 #include <asyncio/futures.hpp>
 #include <asyncio/generators.hpp>
 #include <asyncio/graph.hpp>
@@ -18,6 +20,7 @@
 #include <asyncio/queues.hpp>
 #include <asyncio/result.hpp>
 #include <asyncio/runners.hpp>
+#include <asyncio/signals.hpp>
 #include <asyncio/sockets.hpp>
 #include <asyncio/staggered.hpp>
 #include <asyncio/streams.hpp>

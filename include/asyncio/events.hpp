@@ -61,7 +61,7 @@ class Embedding;
 class GuestCall;
 class Instruments;
 class RunScope;
-class Interrupt;
+class SignalWatch;
 struct DebugState;
 struct LoopGate;
 struct AllTasks {};  // tags of the loop's lists
@@ -389,7 +389,7 @@ private:
     friend class detail::GuestCall;
     friend class detail::Instruments;
     friend class detail::RunScope;
-    friend class detail::Interrupt;
+    friend class detail::SignalWatch;
     friend void lowlevel::add_instrument(EventLoop& loop, lowlevel::Instrument& instrument);
     friend void lowlevel::remove_instrument(EventLoop& loop, lowlevel::Instrument& instrument);
     friend struct detail::LoopGate;
