@@ -305,6 +305,12 @@ void ServerCore::abort_clients() noexcept {
     }
 }
 
+void ServerCore::cancel_clients() noexcept {
+    for (ServerClient& client : clients_) {
+        client.cancel_client();
+    }
+}
+
 void ServerCore::detach(ServerClient& client) noexcept {
     client.unlink();
     const bool was_full = open_-- >= most_;
@@ -478,6 +484,9 @@ void Server::close_clients() const noexcept {
 }
 void Server::abort_clients() const noexcept {
     core_->abort_clients();
+}
+void Server::cancel_clients() const noexcept {
+    core_->cancel_clients();
 }
 EventLoop& Server::get_loop() const {
     return core_->loop();

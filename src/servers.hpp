@@ -30,6 +30,8 @@ public:
     // Neither detaches it at once.
     virtual void close_client() noexcept = 0;
     virtual void abort_client() noexcept = 0;
+    /// Asks whoever serves it to end.
+    virtual void cancel_client() noexcept { abort_client(); }
 
 protected:
     ServerClient() = default;
@@ -63,6 +65,7 @@ public:
     void close() noexcept;
     void close_clients() noexcept;
     void abort_clients() noexcept;
+    void cancel_clients() noexcept;
     void loop_closing() noexcept override;
 
     [[nodiscard]] bool serving() const noexcept { return serving_; }

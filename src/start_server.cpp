@@ -61,6 +61,13 @@ public:
 
     void close_client() noexcept override { current().close(); }
     void abort_client() noexcept override { current().abort(); }
+    void cancel_client() noexcept override {
+        if (task_) {
+            task_.cancel();
+        } else {
+            current().abort();
+        }
+    }
 
 private:
     ~ServedConnection() override;

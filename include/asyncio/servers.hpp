@@ -45,6 +45,8 @@ public:
     void close_clients() const noexcept;
     /// Drops the connections.
     void abort_clients() const noexcept;
+    /// Cancels the tasks that serve connections; drops those that are served by none.
+    void cancel_clients() const noexcept;
     /// Waits until it is closed and its connections are, too.
     [[nodiscard]] detail::ServerClosed wait_closed() const noexcept {
         return detail::ServerClosed(core_);
