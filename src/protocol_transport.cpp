@@ -4,6 +4,7 @@
 #include "protocol_transport.hpp"
 
 #include <asyncio/events.hpp>
+#include <asyncio/ssl.hpp>
 
 #include "report.hpp"
 
@@ -74,6 +75,10 @@ void ProtocolTransport::made() {
 }
 
 // ------------------------------------------------------------------------------- as a transport
+
+SSLObject ProtocolTransport::ssl_object() const {
+    return SSLObject(connection().tls_engine());
+}
 
 std::optional<std::string> ProtocolTransport::get_extra_info(std::string_view name) const {
     return connection().extra_info(name);

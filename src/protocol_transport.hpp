@@ -11,6 +11,7 @@
 #include "receiver.hpp"
 #include "servers.hpp"
 #include "streams.hpp"
+#include "tls_connection.hpp"
 
 #include <cstddef>
 #include <exception>
@@ -78,7 +79,17 @@ public:
     [[nodiscard]] bool can_write_eof() const override { return connection().can_write_eof(); }
     void abort() override { connection().abort(); }
 
+    [[nodiscard]] SSLObject ssl_object() const override;
+
     [[nodiscard]] Connection& connection() const { return connection_of(connection_.get()); }
+    /// TLS over its connection, whose handshake is about to start: it is the transport's from now
+    /// on. Reading goes on by resume_after_upgrade().
+    void upgrade(TLSConnection& connection) noexcept { connection.supersede_carrier(this); }
+    void resume_after_upgrade() {
+        if (is_reading()) {
+            connection().start_reading();
+        }
+    }
 
 private:
     // Of the connection.

@@ -193,6 +193,8 @@ protected:
     bool push_buffered();
     void push_end();
 
+    /// Its receiver believes that writing is paused, by the connection before.
+    void take_over_pause(const Connection& before) noexcept { paused_ = before.paused_; }
     /// The write buffer has grown, or shrunk.
     void check_high_water();
     void check_low_water();

@@ -39,6 +39,15 @@ std::optional<std::string> TLSConnection::extra_info(std::string_view name) cons
     return own.has_value() ? own : carrier().extra_info(name);
 }
 
+void TLSConnection::supersede_carrier(Receiver* receiver) noexcept {
+    carrier().hand_over(*this);
+    if (receiver != nullptr) {
+        carrier().stop_reading();
+        take_over_pause(carrier());
+        set_receiver(receiver);
+    }
+}
+
 // --------------------------------------------------------------------------------- the handshake
 
 void TLSConnection::start(HandshakeDone done) {

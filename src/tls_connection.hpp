@@ -37,7 +37,8 @@ struct TLSDelivery : lowlevel::Callback {
 ///     unwrapped -> handshake -> wrapped -> flushing -> shutdown -> unwrapped
 ///
 /// Reading: what the carrier has received is lent to the engine and decrypted where it is wanted;
-/// the carrier is read only while somebody wants something: the handshake, the consumer, or the end.
+/// the carrier is read only while somebody wants something: the handshake, the consumer, or the
+/// end.
 ///
 /// Writing: what is written is encrypted at once, as long as the carrier takes it. Otherwise it is
 /// kept as plaintext (write_buffer_size(), and the marks of 512 and 128 KiB), for the carrier keeps
@@ -49,10 +50,7 @@ struct TLSDelivery : lowlevel::Callback {
 ///
 /// It keeps itself from start() until the carrier is lost. Reading is in tls_input.cpp, writing in
 /// tls_output.cpp, the beginning and the end in tls_connection.cpp.
-class TLSConnection : public Connection,
-                      private Receiver,
-                      private TLSTimer,
-                      private TLSDelivery {
+class TLSConnection : public Connection, private Receiver, private TLSTimer, private TLSDelivery {
 public:
     /// With null: the connection is `wrapped`. Otherwise it is about to be lost by that error.
     using HandshakeDone = UniqueFunction<void(std::exception_ptr)>;
@@ -65,6 +63,8 @@ public:
     /// received and nobody has read is taken for a part of the handshake. `done` is called once,
     /// unless the loop is closed.
     void start(HandshakeDone done);
+    /// Before that: everybody who uses the carrier, handles and `receiver`, is to use this.
+    void supersede_carrier(Receiver* receiver) noexcept;
 
     bool receive(ReadWaiter& reader) override;
     void want_data() noexcept override;

@@ -46,7 +46,7 @@ Coroutine<> upgrade_to_tls(StreamKeep connection, TLSRequest request) {
     }
     const TLSSettings settings = upgrade_tls_settings(request, carrier.served());
     auto& upgraded = *new TLSConnection(carrier, carrier.limit(), settings);
-    carrier.hand_over(upgraded);
+    upgraded.supersede_carrier(nullptr);
     co_await tls_handshake(upgraded);
 }
 

@@ -114,8 +114,7 @@ void TLSConnection::want_data() noexcept {
 bool TLSConnection::read_for(ReadWaiter& reader) {
     TLSStatus status = TLSStatus::done;
     const std::span<char> own = direct(reader);
-    const std::span<char> into =
-        own.empty() ? io_.plaintext() : own;
+    const std::span<char> into = own.empty() ? io_.plaintext() : own;
     const std::size_t size = decrypt(into, status);
     if (size > 0 && own.empty()) {
         feed_data({into.data(), size});
@@ -129,8 +128,7 @@ bool TLSConnection::read_for(ReadWaiter& reader) {
 }
 
 void TLSConnection::read_for_task() {
-    while (reader_waits() && read_for(*reader())) {
-    }
+    while (reader_waits() && read_for(*reader())) {}
     notify();
 }
 
@@ -141,8 +139,7 @@ void TLSConnection::read_for_receiver() {
         if (state_ != State::wrapped || !reading()) {
             return;
         }
-        const std::span<char> into =
-            own.empty() ? io_.plaintext() : own;
+        const std::span<char> into = own.empty() ? io_.plaintext() : own;
         TLSStatus status = TLSStatus::done;
         const std::size_t size = decrypt(into, status);
         if (size > 0) {

@@ -82,8 +82,7 @@ void TLSConnection::output_failed() {
 
 // A part of it may have been sent. So without memory for the rest the stream cannot go on: whoever
 // wrote it again would send that part twice.
-void TLSConnection::append_to_backlog(std::span<const std::string_view> views,
-                                      std::size_t offset) {
+void TLSConnection::append_to_backlog(std::span<const std::string_view> views, std::size_t offset) {
     if (closing_) {
         return;
     }
@@ -118,6 +117,7 @@ void TLSConnection::writing_resumed() {
     if (state_ == State::wrapped || state_ == State::flushing) {
         write_backlog();
     }
+    check_low_water();  // also of a pause that was the carrier's, before there was TLS
     if (state_ == State::flushing) {
         go_on_closing();
     }

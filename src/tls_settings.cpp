@@ -16,15 +16,14 @@ std::string seconds_text(Duration duration) {
     return seconds.find_first_of(".e") == std::string::npos ? seconds + ".0" : seconds;
 }
 
-static void set_timeout(Duration& timeout, const std::optional<Duration>& given,
-                        const char* name) {
+static void set_timeout(Duration& timeout, const std::optional<Duration>& given, const char* name) {
     if (!given.has_value()) {
         return;
     }
     if (*given <= Duration(0)) {
-        raise_value_error((std::string(name) + " should be a positive number, got " +
-                           seconds_text(*given))
-                              .c_str());
+        raise_value_error(
+            (std::string(name) + " should be a positive number, got " + seconds_text(*given))
+                .c_str());
     }
     timeout = *given;
 }

@@ -3,6 +3,8 @@
 // SPDX-License-Identifier: MIT
 #include <asyncio/transports.hpp>
 
+#include <asyncio/ssl.hpp>
+
 #include "repr.hpp"
 #include "source_names.hpp"
 
@@ -40,6 +42,9 @@ void BaseTransport::set_protocol(std::shared_ptr<BaseProtocol>) {
 }
 std::shared_ptr<BaseProtocol> BaseTransport::get_protocol() const {
     not_implemented();
+}
+SSLObject BaseTransport::ssl_object() const {
+    return SSLObject();
 }
 std::string BaseTransport::repr() const {
     return "<Transport>";

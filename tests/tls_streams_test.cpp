@@ -49,8 +49,7 @@ bool is(const std::exception_ptr& error) {
         }
     } catch (const E&) {
         return true;
-    } catch (...) {
-    }
+    } catch (...) {}
     return false;
 }
 
@@ -130,13 +129,16 @@ ASYNC_TEST(TLSStreams, carry_much_with_both_sides_waiting_for_each_other) {
     auto [reader, writer] = co_await open_tls(port_of(server), client_side);
     const std::string sent = pattern(3'000'000);
 
-    auto sending = create_task([](StreamWriter& out, const std::string& text) -> Coroutine<> {
-        for (std::size_t i = 0; i < text.size(); i += 100'000) {
-            out.write(std::string_view(text).substr(i, 100'000));
-            co_await out.drain();
-        }
-    }, std::ref(writer), std::ref(sent));
-    const std::string received = co_await reader.readexactly(static_cast<std::ptrdiff_t>(sent.size()));
+    auto sending = create_task(
+        [](StreamWriter& out, const std::string& text) -> Coroutine<> {
+            for (std::size_t i = 0; i < text.size(); i += 100'000) {
+                out.write(std::string_view(text).substr(i, 100'000));
+                co_await out.drain();
+            }
+        },
+        std::ref(writer), std::ref(sent));
+    const std::string received =
+        co_await reader.readexactly(static_cast<std::ptrdiff_t>(sent.size()));
     co_await sending;
 
     EXPECT_TRUE(received == sent);
@@ -209,8 +211,8 @@ ASYNC_TEST(TLSStreams, go_over_unix_sockets_too) {
     const asyncio::testing::TestDirectory directory;
     const std::string path = directory.path("socket");
     Server server = co_await start_unix_server(echo, path, {.ssl = &server_side});
-    auto [reader, writer] = co_await open_unix_connection(
-        path, {.ssl = &client_side, .server_hostname = "localhost"});
+    auto [reader, writer] =
+        co_await open_unix_connection(path, {.ssl = &client_side, .server_hostname = "localhost"});
 
     writer.write("over unix\n");
     EXPECT_EQ(co_await reader.readline(), "over unix\n");
@@ -264,8 +266,8 @@ ASYNC_TEST(TLSStreams, do_not_wait_for_a_handshake_for_ever) {
               "SSL handshake is taking longer than 60.0 seconds: aborting the connection");
     EXPECT_GE(get_running_loop().time() - start, 60s);
 
-    const auto quick = co_await as_result(
-        open_tls(silent.port(), client_side, {.ssl_handshake_timeout = 0.5}));
+    const auto quick =
+        co_await as_result(open_tls(silent.port(), client_side, {.ssl_handshake_timeout = 0.5}));
     EXPECT_EQ(text_of(quick.error()),
               "SSL handshake is taking longer than 0.5 seconds: aborting the connection");
 }
@@ -346,9 +348,8 @@ ASYNC_TEST(TLSStreams, of_a_server_that_is_closed_end_in_their_handshake) {
 ASYNC_TEST(TLSStreams, report_a_failed_handshake_of_a_server_in_debug_mode_only) {
     const SSLContext server_side = server_context();
     std::vector<std::string> reports;
-    get_running_loop().set_exception_handler([&](EventLoop&, const ExceptionContext& context) {
-        reports.push_back(context.message);
-    });
+    get_running_loop().set_exception_handler(
+        [&](EventLoop&, const ExceptionContext& context) { reports.push_back(context.message); });
     Server server = co_await serve(echo, server_side);
 
     for (const bool debug : {false, true}) {
@@ -359,7 +360,8 @@ ASYNC_TEST(TLSStreams, report_a_failed_handshake_of_a_server_in_debug_mode_only)
     }
     get_running_loop().set_debug(false);
 
-    EXPECT_EQ(reports, std::vector<std::string>{"Error on transport creation for incoming connection"});
+    EXPECT_EQ(reports,
+              std::vector<std::string>{"Error on transport creation for incoming connection"});
     server.close();
     co_await server.wait_closed();
     get_running_loop().set_exception_handler(nullptr);
@@ -729,8 +731,9 @@ ASYNC_TEST(TLSStreams, put_small_pieces_of_writelines_into_one_record) {
 
     const std::string bytes = tls.incoming.read();
     EXPECT_EQ(bytes.substr(0, 3), "\x17\x03\x03");
-    const std::size_t length = static_cast<std::size_t>(static_cast<unsigned char>(bytes[3])) * 256 +
-                               static_cast<unsigned char>(bytes[4]);
+    const std::size_t length =
+        static_cast<std::size_t>(static_cast<unsigned char>(bytes[3])) * 256 +
+        static_cast<unsigned char>(bytes[4]);
     EXPECT_GE(length, 700u);
     EXPECT_LE(length, 760u);
 
@@ -890,8 +893,7 @@ ASYNC_TEST(StartTLS, sends_everything_that_was_written_before) {
     auto [reader, writer] = co_await open_connection("127.0.0.1", port_of(server));
     writer.write(much);
     EXPECT_GT(writer.get_write_buffer_size(), 0u);
-    auto starting =
-        create_task(writer.start_tls(client_side, {.server_hostname = "localhost"}));
+    auto starting = create_task(writer.start_tls(client_side, {.server_hostname = "localhost"}));
 
     // The other end answers before it upgrades, and nobody reads that before the handshake: so this
     // must fail, and not hang.

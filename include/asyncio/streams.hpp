@@ -265,9 +265,9 @@ static_assert(std::is_trivially_destructible_v<OpenConnectionOptions>);
 
 /// Keyword arguments of open_unix_connection().
 struct OpenUnixConnectionOptions {
-    const SSLContext* ssl = nullptr;                    ///< of <asyncio/ssl.hpp>: TLS
+    const SSLContext* ssl = nullptr;                   ///< of <asyncio/ssl.hpp>: TLS
     std::size_t limit = detail::default_stream_limit;  ///< of the reader
-    std::string_view server_hostname = {};              ///< whose certificate it is to be; needed with ssl
+    std::string_view server_hostname = {};  ///< whose certificate it is to be; needed with ssl
     std::optional<Duration> ssl_handshake_timeout = std::nullopt;  ///< 60 s
     std::optional<Duration> ssl_shutdown_timeout = std::nullopt;   ///< 30 s
     bool suppress_ragged_eofs = false;  ///< a stream that ends without close_notify is no error
@@ -352,7 +352,7 @@ template <detail::ClientHandler Handler>
 
 /// Keyword arguments of start_unix_server().
 struct StartUnixServerOptions {
-    const SSLContext* ssl = nullptr;                    ///< of <asyncio/ssl.hpp>: TLS
+    const SSLContext* ssl = nullptr;                   ///< of <asyncio/ssl.hpp>: TLS
     std::size_t limit = detail::default_stream_limit;  ///< of the readers
     int backlog = 100;                                 ///< connections that wait to be accepted
     std::optional<int> mode = std::nullopt;  ///< of the file, 0 to 0777; none: as the umask has it

@@ -27,6 +27,9 @@
 
 namespace asyncio {
 
+class SSLContext;  // of <asyncio/ssl.hpp>
+class SSLObject;
+
 /// Keyword arguments of set_write_buffer_limits().
 struct WriteBufferLimits {
     std::optional<std::size_t> high = std::nullopt;  ///< default: 64 KiB, or 4 times `low`
@@ -54,6 +57,8 @@ public:
     [[nodiscard]] virtual Address sockname() const;
     /// To set options on; without a descriptor where there is no socket, or no more.
     [[nodiscard]] virtual TransportSocket socket() const;
+    /// What is known of TLS; empty, and false, without it. For this include <asyncio/ssl.hpp>.
+    [[nodiscard]] virtual SSLObject ssl_object() const;
 
     /// Is it closed, or about to be, by whomever?
     [[nodiscard]] virtual bool is_closing() const;
@@ -164,11 +169,16 @@ struct ProtocolPair {
 
 /// Keyword arguments of create_connection().
 struct CreateConnectionOptions {
+    const SSLContext* ssl = nullptr;                    ///< of <asyncio/ssl.hpp>: TLS
     AddressFamily family = AddressFamily::unspecified;  ///< of the addresses to try; all
     int proto = 0;                                      ///< of getaddrinfo()
     int flags = 0;                                      ///< of getaddrinfo()
     std::string_view local_host = {};                   ///< to bind the socket to
     int local_port = 0;                                 ///< the same; 0: any that is free
+    std::string_view server_hostname = {};              ///< whose certificate it is to be; `host`
+    std::optional<Duration> ssl_handshake_timeout = std::nullopt;  ///< 60 s
+    std::optional<Duration> ssl_shutdown_timeout = std::nullopt;   ///< 30 s
+    bool suppress_ragged_eofs = false;  ///< a stream that ends without close_notify is no error
     /// How long one address may take before the next one is tried at the same time; none: one after
     /// the other.
     std::optional<Duration> happy_eyeballs_delay = std::nullopt;
@@ -189,7 +199,8 @@ static_assert(std::is_trivially_destructible_v<CreateConnectionOptions>);
 ///     co_await protocol->done;
 ///
 /// The factory is called when there is a connection; connection_made() is called in the next turn,
-/// receiving begins after it, and then the caller goes on.
+/// receiving begins after it, and then the caller goes on. With TLS the handshake comes before
+/// connection_made().
 ///
 /// Cancellation: the connection is closed.
 /// Errors:       as open_connection(), and what the factory throws.
@@ -200,7 +211,7 @@ template <detail::ProtocolFactory Factory>
     return detail::typed_pair<detail::ProtocolOf<Factory>>(detail::create_protocol_connection(
         detail::erase_factory(std::forward<Factory>(protocol_factory)), host, port, options));
 }
-/// The same over a stream socket that is connected already; no option counts.
+/// The same over a stream socket that is connected already; of the options, those of TLS count.
 template <detail::ProtocolFactory Factory>
 [[nodiscard]] Coroutine<ProtocolPair<detail::ProtocolOf<Factory>>> create_connection(
     Factory&& protocol_factory, Socket sock, CreateConnectionOptions options = {}) {
@@ -209,7 +220,14 @@ template <detail::ProtocolFactory Factory>
 }
 
 /// Keyword arguments of create_unix_connection().
-struct CreateUnixConnectionOptions {};
+struct CreateUnixConnectionOptions {
+    const SSLContext* ssl = nullptr;        ///< of <asyncio/ssl.hpp>: TLS
+    std::string_view server_hostname = {};  ///< with TLS: whose certificate it is to be
+    std::optional<Duration> ssl_handshake_timeout = std::nullopt;  ///< 60 s
+    std::optional<Duration> ssl_shutdown_timeout = std::nullopt;   ///< 30 s
+    bool suppress_ragged_eofs = false;  ///< a stream that ends without close_notify is no error
+};
+static_assert(std::is_trivially_destructible_v<CreateUnixConnectionOptions>);
 
 /// Connects to the Unix socket at `path` or, where that begins with a zero byte, of that abstract
 /// name. Cancellation and errors: as create_connection() and open_unix_connection().
@@ -228,7 +246,13 @@ template <detail::ProtocolFactory Factory>
 }
 
 /// Keyword arguments of connect_accepted_socket().
-struct ConnectAcceptedSocketOptions {};
+struct ConnectAcceptedSocketOptions {
+    const SSLContext* ssl = nullptr;                               ///< of <asyncio/ssl.hpp>: TLS
+    std::optional<Duration> ssl_handshake_timeout = std::nullopt;  ///< 60 s
+    std::optional<Duration> ssl_shutdown_timeout = std::nullopt;   ///< 30 s
+    bool suppress_ragged_eofs = false;  ///< a stream that ends without close_notify is no error
+};
+static_assert(std::is_trivially_destructible_v<ConnectAcceptedSocketOptions>);
 
 /// The same over a socket that a server outside of the library has accepted.
 template <detail::ProtocolFactory Factory>
@@ -240,11 +264,15 @@ template <detail::ProtocolFactory Factory>
 
 /// Keyword arguments of create_server().
 struct CreateServerOptions {
+    const SSLContext* ssl = nullptr;                    ///< of <asyncio/ssl.hpp>: TLS
     AddressFamily family = AddressFamily::unspecified;  ///< of the addresses to listen on; all
     int backlog = 100;                                  ///< connections that wait to be accepted
     bool reuse_address = true;  ///< a port whose last connections still linger may be had again
     bool reuse_port = false;    ///< the port may be shared with others who say so, too
     bool keep_alive = false;    ///< the system finds out whether silent peers are still there
+    std::optional<Duration> ssl_handshake_timeout = std::nullopt;  ///< 60 s
+    std::optional<Duration> ssl_shutdown_timeout = std::nullopt;   ///< 30 s
+    bool suppress_ragged_eofs = false;  ///< a stream that ends without close_notify is no error
     /// How many connections may be open; further ones wait in the backlog until one ends. None: any
     /// number.
     std::optional<std::size_t> max_connections = std::nullopt;
@@ -293,11 +321,44 @@ template <detail::ProtocolFactory Factory>
         detail::erase_factory(std::forward<Factory>(protocol_factory)), std::move(sock), options);
 }
 
+/// Keyword arguments of start_tls().
+struct TransportStartTLSOptions {
+    bool server_side = false;
+    std::string_view server_hostname = {};  ///< of a client: whose certificate it is to be
+    std::optional<Duration> ssl_handshake_timeout = std::nullopt;  ///< 60 s
+    std::optional<Duration> ssl_shutdown_timeout = std::nullopt;   ///< 30 s
+    bool suppress_ragged_eofs = false;  ///< a stream that ends without close_notify is no error
+};
+static_assert(std::is_trivially_destructible_v<TransportStartTLSOptions>);
+
+/// A connection goes on over TLS, and with `protocol`, which is not told that it is made. What was
+/// received and not yet given to a protocol is taken for the beginning of the handshake. Gives the
+/// transport to be used from now on. (Which is the same one, other than in Python.)
+///
+/// Cancellation: the connection is closed.
+/// Errors:       those of the handshake, after which the connection is lost; TypeError if it is a
+///               transport of the program's own; std::invalid_argument.
+[[nodiscard]] Coroutine<Transport&> start_tls(Transport& transport,
+                                              std::shared_ptr<BaseProtocol> protocol,
+                                              const SSLContext& context,
+                                              TransportStartTLSOptions options = {});
+/// The same, with a protocol that belongs to somebody else, who keeps it long enough.
+[[nodiscard]] inline Coroutine<Transport&> start_tls(Transport& transport, BaseProtocol& protocol,
+                                                     const SSLContext& context,
+                                                     TransportStartTLSOptions options = {}) {
+    return start_tls(transport, std::shared_ptr<BaseProtocol>(std::shared_ptr<void>(), &protocol),
+                     context, options);
+}
+
 /// Keyword arguments of create_unix_server().
 struct CreateUnixServerOptions {
+    const SSLContext* ssl = nullptr;  ///< of <asyncio/ssl.hpp>: TLS
     int backlog = 100;                       ///< connections that wait to be accepted
     std::optional<int> mode = std::nullopt;  ///< of the file, 0 to 0777; none: as the umask has it
     bool cleanup_socket = true;              ///< the file goes when the server is closed
+    std::optional<Duration> ssl_handshake_timeout = std::nullopt;  ///< 60 s
+    std::optional<Duration> ssl_shutdown_timeout = std::nullopt;   ///< 30 s
+    bool suppress_ragged_eofs = false;  ///< a stream that ends without close_notify is no error
     /// As of create_server().
     std::optional<std::size_t> max_connections = std::nullopt;
     bool start_serving = true;  ///< false: Server::start_serving() or serve_forever() begins
