@@ -52,8 +52,8 @@ ASYNC_TEST(TLSTransport, tells_its_protocol_of_the_connection_after_the_handshak
     at_server->on_data = [](RecordingProtocol& self) { self.transport->write("world"); };
     Server server =
         co_await create_server([&] { return at_server; }, "127.0.0.1", 0, {.ssl = &server_side});
-    auto [transport, protocol] = co_await create_connection(
-        [&] { return at_client; }, "127.0.0.1", port_of(server), {.ssl = &client_side});
+    auto [transport, protocol] = co_await create_connection([&] { return at_client; }, "127.0.0.1",
+                                                            port_of(server), {.ssl = &client_side});
 
     EXPECT_TRUE(transport.get_extra_info("cipher").has_value());
     EXPECT_FALSE(transport.can_write_eof());
@@ -86,12 +86,13 @@ ASYNC_TEST(TLSTransport, receives_into_the_memory_of_a_buffered_protocol) {
         },
         "127.0.0.1", 0, {.ssl = &server_side});
 
-    auto [transport, protocol] = co_await create_connection(
-        [&] { return buffered; }, "127.0.0.1", port_of(server), {.ssl = &client_side});
+    auto [transport, protocol] = co_await create_connection([&] { return buffered; }, "127.0.0.1",
+                                                            port_of(server), {.ssl = &client_side});
     co_await settle();
 
-    EXPECT_EQ(std::count_if(trace.begin(), trace.end(),
-                            [](const std::string& line) { return line.find("xxxxx") != std::string::npos; }),
+    EXPECT_EQ(std::count_if(
+                  trace.begin(), trace.end(),
+                  [](const std::string& line) { return line.find("xxxxx") != std::string::npos; }),
               10);
     EXPECT_EQ(trace.back(), "lost None");
     server.close();
@@ -101,9 +102,9 @@ ASYNC_TEST(TLSTransport, receives_into_the_memory_of_a_buffered_protocol) {
 ASYNC_TEST(TLSTransport, makes_no_connection_for_a_client_that_fails_the_handshake) {
     Trace trace;
     const SSLContext server_side = server_context();
-    Server server = co_await create_server(
-        [&] { return std::make_unique<RecordingProtocol>(trace); }, "127.0.0.1", 0,
-        {.ssl = &server_side, .ssl_handshake_timeout = 3});
+    Server server =
+        co_await create_server([&] { return std::make_unique<RecordingProtocol>(trace); },
+                               "127.0.0.1", 0, {.ssl = &server_side, .ssl_handshake_timeout = 3});
     Peer nonsense = Peer::connect(port_of(server));
     Peer silent = Peer::connect(port_of(server));
     nonsense.send("this is no client hello");
@@ -154,8 +155,8 @@ ASYNC_TEST(TLSTransport, pauses_its_protocol_by_the_marks_of_tls) {
             other.emplace(StreamPair{std::move(reader), std::move(writer)});
         },
         "127.0.0.1", 0, {.ssl = &server_side});
-    auto [transport, protocol] = co_await create_connection(
-        [&] { return at_client; }, "127.0.0.1", port_of(server), {.ssl = &client_side});
+    auto [transport, protocol] = co_await create_connection([&] { return at_client; }, "127.0.0.1",
+                                                            port_of(server), {.ssl = &client_side});
     const std::string much(20'000'000, 'x');
 
     transport.write(much);
@@ -180,15 +181,15 @@ ASYNC_TEST(TransportStartTLS, goes_on_with_the_protocol_over_tls) {
     const auto at_client = std::make_shared<RecordingProtocol>(trace, "client");
     const auto secret = std::make_shared<RecordingProtocol>(trace, "secret");
     Server server = co_await create_server([&] { return at_server; }, "127.0.0.1", 0);
-    auto [transport, protocol] = co_await create_connection([&] { return at_client; }, "127.0.0.1",
-                                                            port_of(server));
+    auto [transport, protocol] =
+        co_await create_connection([&] { return at_client; }, "127.0.0.1", port_of(server));
     transport.write("go");
     co_await until_received(*at_server, 2);
 
-    auto serving = create_task(start_tls(*at_server->transport, at_server, server_side,
-                                         {.server_side = true}));
-    Transport& upgraded = co_await start_tls(transport, secret, client_side,
-                                             {.server_hostname = "localhost"});
+    auto serving = create_task(
+        start_tls(*at_server->transport, at_server, server_side, {.server_side = true}));
+    Transport& upgraded =
+        co_await start_tls(transport, secret, client_side, {.server_hostname = "localhost"});
     co_await serving;
     upgraded.write("hidden");
     co_await until_received(*at_server, 8);
@@ -224,8 +225,8 @@ ASYNC_TEST(TransportStartTLS, resumes_a_protocol_that_was_paused_before) {
             co_await writer.wait_closed();
         },
         "127.0.0.1", 0);
-    auto [transport, protocol] = co_await create_connection([&] { return at_client; }, "127.0.0.1",
-                                                            port_of(server));
+    auto [transport, protocol] =
+        co_await create_connection([&] { return at_client; }, "127.0.0.1", port_of(server));
     transport.write(std::string(20'000'000, 'x'));
     EXPECT_EQ(trace.back(), "client: pause");
 
@@ -245,8 +246,8 @@ ASYNC_TEST(TransportStartTLS, loses_the_connection_when_the_handshake_fails) {
     const SSLContext client_side = client_context();
     const PeerListener listener;
     const auto at_client = std::make_shared<RecordingProtocol>(trace, "client");
-    auto [transport, protocol] = co_await create_connection([&] { return at_client; }, "127.0.0.1",
-                                                            listener.port());
+    auto [transport, protocol] =
+        co_await create_connection([&] { return at_client; }, "127.0.0.1", listener.port());
     Peer peer = listener.accept();
     peer.send("no TLS here");
 

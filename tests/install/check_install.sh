@@ -46,10 +46,20 @@ expect_ok() {
     fi
 }
 
+# Is TLS in that build?
+has_ssl() {
+    grep -q '^ASYNCIO_SSL:BOOL=\(ON\|1\|TRUE\)$' "$1/CMakeCache.txt"
+}
+
 case $check in
 find_package)
     install_from "$build"
-    build_consumer consumer "$here/find_package" -DCMAKE_PREFIX_PATH="$prefix"
+    if has_ssl "$build"; then
+        build_consumer consumer "$here/find_package" -DCMAKE_PREFIX_PATH="$prefix" -DWITH_SSL=ON
+        expect_ok consumer/ssl_consumer
+    else
+        build_consumer consumer "$here/find_package" -DCMAKE_PREFIX_PATH="$prefix"
+    fi
     expect_ok consumer/consumer
     expect_ok consumer/testing_consumer
     ;;
@@ -64,6 +74,11 @@ pkg_config)
     eval "g++ -std=c++20 -static -o static '$here/consumer.cpp' \
         $(pkg-config --static --cflags --libs asyncio)"
     expect_ok ./static
+    if has_ssl "$build"; then
+        eval "g++ -std=c++20 -o ssl '$here/ssl_consumer.cpp' \
+            $(pkg-config --static --cflags --libs asyncio-ssl)"
+        expect_ok ./ssl
+    fi
     ;;
 add_subdirectory)
     build_consumer consumer "$here/add_subdirectory" -DASYNCIO_SOURCE_DIR="$source"
@@ -74,7 +89,14 @@ shared)
     options+=(-DASYNCIO_BUILD_EXAMPLES=OFF -DASYNCIO_BUILD_BENCHMARKS=OFF)
     build_consumer library "$source" "${options[@]}"
     install_from "$work/library"
-    build_consumer consumer "$here/find_package" -DCMAKE_PREFIX_PATH="$prefix"
+    options=()
+    if has_ssl "$work/library"; then
+        options=(-DWITH_SSL=ON)
+    fi
+    build_consumer consumer "$here/find_package" -DCMAKE_PREFIX_PATH="$prefix" "${options[@]}"
+    if has_ssl "$work/library"; then
+        expect_ok consumer/ssl_consumer
+    fi
     expect_ok consumer/consumer
     expect_ok consumer/testing_consumer
     readelf -d consumer/consumer | grep -F "libasyncio.so.${version%.*}]"

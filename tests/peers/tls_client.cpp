@@ -25,8 +25,8 @@ static std::string read_input() {
 
 static Coroutine<> talk(int port, SSLContext context, std::string hostname) {
     const std::string input = read_input();
-    auto [reader, writer] = co_await open_connection(
-        "127.0.0.1", port, {.ssl = &context, .server_hostname = hostname});
+    auto [reader, writer] =
+        co_await open_connection("127.0.0.1", port, {.ssl = &context, .server_hostname = hostname});
     const SSLObject object = writer.ssl_object();
     writer.write(input);
     co_await writer.drain();
