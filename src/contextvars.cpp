@@ -5,6 +5,8 @@
 
 #include <asyncio/detail/blocks.hpp>
 
+#include "fork.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <mutex>
@@ -100,6 +102,8 @@ namespace {
 
 /// All variables that exist, by their numbers.
 struct Variables {
+    Variables() noexcept;
+
     std::mutex mutex;
     std::uint64_t last = 0;
     std::vector<std::pair<std::uint64_t, const AnyContextVar*>> alive;  // in order
@@ -114,6 +118,14 @@ struct Variables {
 Variables& variables() {
     static Variables& instance = *new Variables;  // never destroyed: static variables are later
     return instance;
+}
+
+std::mutex& mutex_of_variables() {
+    return variables().mutex;
+}
+
+Variables::Variables() noexcept {
+    detail::keep_over_fork<&mutex_of_variables>();
 }
 
 std::string description(const AnyContextVar& variable) {

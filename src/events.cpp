@@ -7,6 +7,7 @@
 
 #include "debug_state.hpp"
 #include "embedding_hooks.hpp"
+#include "fork.hpp"
 #include "run_scope.hpp"
 #include "timer_heap.hpp"
 
@@ -123,8 +124,12 @@ namespace {
 
 /// The loops of all threads: whoever outlives its loop can ask whether it is still there.
 struct Loops {
+    Loops() noexcept;
+
     std::mutex mutex;
     std::vector<const EventLoop*> alive;
+    std::atomic<std::uint64_t> last_serial{0};
+    std::uint64_t last_of_parent = 0;  // of the process that has forked this one
 };
 
 Loops& loops() {
@@ -132,9 +137,29 @@ Loops& loops() {
     return instance;
 }
 
+std::mutex& mutex_of_loops() {
+    return loops().mutex;
+}
+
+Loops::Loops() noexcept {
+    detail::keep_over_fork<&mutex_of_loops>();
+    const auto in_child = [] {
+        detail::thread_state.loop = nullptr;
+        detail::thread_state.debugging = false;
+        loops().last_of_parent = loops().last_serial.load(std::memory_order_relaxed);
+    };
+    detail::at_fork(nullptr, nullptr, in_child);
+}
+
 std::uint64_t next_serial() noexcept {
-    static std::atomic<std::uint64_t> last{0};
-    return last.fetch_add(1, std::memory_order_relaxed) + 1;
+    return loops().last_serial.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+// The kernel's side of such a loop is its parent's, too: to wait there would steal its events.
+void check_process(std::uint64_t serial) {
+    if (serial <= loops().last_of_parent) {
+        throw RuntimeError("The event loop belongs to the parent of this process");
+    }
 }
 
 bool debug_wanted() {
@@ -224,6 +249,7 @@ void EventLoop::check_runnable() const {
     if (closed_) {
         throw RuntimeError("Event loop is closed");
     }
+    check_process(serial_);
     if (running_) {
         throw RuntimeError("This event loop is already running");
     }
@@ -337,6 +363,7 @@ void EventLoop::poll() {
     constexpr std::int64_t interval = 1'000'000;  // ns
     constexpr std::int64_t most_callbacks = 256;
 
+    check_process(serial_);
     const bool may_block = ready_.empty() && !stopping_ && !only_ready_;
     TimePoint deadline = TimePoint::min();
     if (may_block) {

@@ -30,6 +30,7 @@ LAYERS = [
     detail/context_slot
     detail/function
     detail/ssl_errors
+    fork
     ssl_errors
     source_names
     """,

@@ -1,0 +1,200 @@
+// fork_test.cpp - a child of fork(): it has no running loop, may make one, and leaves its parent's
+// alone.
+//
+// SPDX-License-Identifier: MIT
+#include <asyncio/asyncio.hpp>
+
+#include "support/async_test.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdio>
+#include <functional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace asyncio {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::proactors;
+
+/// The exit status of a child that runs `body`, which gives it.
+int in_child(const std::function<int()>& body) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::alarm(30);  // a child that hangs is a failure
+        int status = 99;
+        try {
+            status = body();
+        } catch (...) {
+            std::fprintf(stderr, "the child threw %s\n",
+                         describe(std::current_exception()).c_str());
+        }
+        ::_exit(status);
+    }
+    int status = -1;
+    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFEXITED(status)) << "ended by signal " << WTERMSIG(status);
+    return WEXITSTATUS(status);
+}
+
+Coroutine<> echo(StreamReader reader, StreamWriter writer) {
+    std::string line = co_await reader.readline();
+    writer.write(line);
+    co_await writer.drain();
+    writer.close();
+}
+
+/// A bit of everything that a loop is for.
+Coroutine<int> work() {
+    Server server = co_await start_server(echo, "127.0.0.1", 0);
+    auto [reader, writer] =
+        co_await open_connection("127.0.0.1", server.addresses().front().port());
+    writer.write("hello\n");
+    const std::string line = co_await reader.readline();
+    writer.close();
+    server.close();
+    co_await sleep(1ms);
+    const int number = co_await to_thread([] { return 36; });
+    co_return number + static_cast<int>(line.size());
+}
+
+/// Runs on each proactor, and on the real clock: a child would not know of a virtual one's threads.
+void on_each_proactor(Coroutine<> (*body)()) {
+    for (const char* proactor : proactors) {
+        SCOPED_TRACE(proactor);
+        run(body(), {.proactor = proactor});
+    }
+}
+
+Coroutine<> child_looks_for_a_loop() {
+    const int status = in_child([] {
+        try {
+            static_cast<void>(get_running_loop());
+        } catch (const RuntimeError& error) {
+            return std::string(error.what()) == "no running event loop" ? 0 : 1;
+        }
+        return 2;
+    });
+    EXPECT_EQ(status, 0);
+    EXPECT_EQ(co_await work(), 42);
+}
+
+TEST(Fork, leaves_the_child_without_a_running_loop) {
+    on_each_proactor(&child_looks_for_a_loop);
+}
+
+Coroutine<> child_runs_a_loop_while_the_parent_waits() {
+    Server server = co_await start_server(echo, "127.0.0.1", 0);
+    auto [reader, writer] =
+        co_await open_connection("127.0.0.1", server.addresses().front().port());
+    auto line = create_task(
+        [](StreamReader& from) -> Coroutine<std::string> { co_return co_await from.readline(); },
+        std::ref(reader));
+    co_await sleep(1ms);  // the kernel is asked by now
+
+    for (const char* proactor : proactors) {
+        const int status = in_child([&] { return run(work(), {.proactor = proactor}); });
+        EXPECT_EQ(status, 42);
+    }
+
+    writer.write("to the parent\n");
+    EXPECT_EQ(co_await line, "to the parent\n");
+    writer.close();
+    server.close();
+}
+
+TEST(Fork, lets_the_child_run_a_loop_of_its_own) {
+    on_each_proactor(&child_runs_a_loop_while_the_parent_waits);
+}
+
+TEST(Fork, lets_the_child_run_a_loop_after_one_of_the_parent_has_ended) {
+    EXPECT_EQ(run(work()), 42);
+    EXPECT_EQ(in_child([] { return run(work()); }), 42);
+}
+
+int status_of_going_on(Runner& runner) {
+    try {
+        runner.run(work());
+    } catch (const RuntimeError& error) {
+        return std::string(error.what()).find("parent of this process") != std::string::npos ? 0
+                                                                                             : 1;
+    }
+    return 2;
+}
+
+TEST(Fork, does_not_let_the_child_run_a_loop_of_its_parent) {
+    for (const char* proactor : proactors) {
+        SCOPED_TRACE(proactor);
+        Runner runner({.proactor = proactor});
+        EXPECT_EQ(runner.run(work()), 42);
+
+        EXPECT_EQ(in_child([&] { return status_of_going_on(runner); }), 0);
+
+        EXPECT_EQ(runner.run(work()), 42);
+    }
+}
+
+Coroutine<bool> fork_and_wait() {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::alarm(30);
+        co_await sleep(0);  // back into the loop, which is the parent's
+        ::_exit(3);
+    }
+    int status = -1;
+    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+    EXPECT_EQ(co_await work(), 42);
+    co_return true;
+}
+
+TEST(Fork, ends_the_parents_loop_in_a_child_that_goes_on_in_it) {
+    for (const char* proactor : proactors) {
+        SCOPED_TRACE(proactor);
+        const pid_t parent = ::getpid();
+        std::string error;
+        try {
+            EXPECT_TRUE(run(fork_and_wait(), {.proactor = proactor}));
+        } catch (const RuntimeError& raised) {
+            error = raised.what();
+        }
+        if (::getpid() != parent) {
+            ::_exit(error == "The event loop belongs to the parent of this process" ? 0 : 4);
+        }
+        EXPECT_EQ(error, "");
+    }
+}
+
+TEST(Fork, does_not_disturb_a_parent_with_many_threads) {
+    std::atomic<bool> enough{false};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i) {
+        threads.emplace_back([&] {
+            while (!enough) {  // in and out of all that the process has only once
+                const ContextVar<int> variable("variable");
+                variable.set(1);
+                run([]() -> Coroutine<> { co_await sleep(0); });
+            }
+        });
+    }
+
+    for (int i = 0; i < 20; ++i) {
+        EXPECT_EQ(in_child([] { return run(work()); }), 42);
+    }
+
+    enough = true;
+    for (std::thread& thread : threads) {
+        thread.join();
+    }
+}
+
+}  // namespace
+}  // namespace asyncio
