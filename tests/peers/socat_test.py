@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""socat at the other end: Unix sockets, also abstract ones.
+"""socat at the other end: Unix sockets, also abstract ones, and a pseudo-terminal.
 
-usage: socat_test.py PROACTORS ECHO_CLIENT UNIX_ECHO_SERVER
+usage: socat_test.py PROACTORS ECHO_CLIENT UNIX_ECHO_SERVER TTY_CLIENT
 """
 # SPDX-License-Identifier: MIT
 import os
@@ -12,6 +12,7 @@ from support import SECONDS, PeerCase, accepts, free_port, main, program, wait_u
 
 CLIENT = ""
 UNIX_SERVER = ""
+TTY_CLIENT = ""
 
 
 class Socat(PeerCase):
@@ -54,7 +55,13 @@ class Socat(PeerCase):
         name = f"asyncio-peers-{os.getpid()}"
         self.check_server("@" + name, f"ABSTRACT-CONNECT:{name}")
 
+    def test_our_client_on_a_terminal(self) -> None:
+        path = self.directory / "terminal"
+        self.socat(f"PTY,link={path},raw,echo=0,wait-slave", "EXEC:cat")
+        wait_until(path.exists, "socat makes no terminal")
+        self.assertEqual(self.call(TTY_CLIENT, path, 1000), "1000 of 1000 came back\n")
+
 
 if __name__ == "__main__":
-    CLIENT, UNIX_SERVER = sys.argv[2:]
+    CLIENT, UNIX_SERVER, TTY_CLIENT = sys.argv[2:]
     main(Socat, proactors=sys.argv[1].split(","))
