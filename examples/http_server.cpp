@@ -66,7 +66,8 @@ Coroutine<> amain(http::HttpServer& http, int port) {
     auto serve = [&http](StreamReader reader, StreamWriter writer) {
         return http.serve(std::move(reader), std::move(writer));
     };
-    Server server = co_await start_server(serve, "127.0.0.1", port, {.limit = http.stream_limit()});
+    Server server = co_await start_server(
+        serve, "127.0.0.1", port, {.limit = http.stream_limit(), .max_connections = 10'000});
     std::printf("serving on 127.0.0.1:%d\n", server.addresses().front().port());
     std::fflush(stdout);
 

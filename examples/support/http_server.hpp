@@ -26,9 +26,9 @@
 
 namespace http {
 
-/// What clients may do. The times are to the whole of a step, however it trickles in or out.
+/// What a client may do; how many there may be is StartServerOptions::max_connections. The times
+/// are to the whole of a step, however it trickles in or out.
 struct ServerLimits {
-    std::size_t clients = 10'000;      ///< at a time; more are told so (503)
     std::size_t head = 16 << 10;       ///< of a request, in bytes; more is answered 431
     std::size_t body = 1 << 20;        ///< in bytes; more is answered 413
     asyncio::Duration head_time = 15;  ///< until a head is there, from the answer before it; 408
@@ -104,33 +104,31 @@ inline asyncio::Coroutine<> HttpServer::serve(asyncio::StreamReader reader,
                                               asyncio::StreamWriter writer) {
     Client client{reader, writer};
     std::optional<Answer> last;
-    if (stopping_ || clients_.size() >= limits_.clients) {
-        last = answer_of(503);
-    } else {
-        clients_.insert(&client);
-        auto serve_all = [&] { return serve_requests(client); };
-        auto served = co_await asyncio::as_result(asyncio::with(client.deadline, serve_all));
-        clients_.erase(&client);
-        try {
-            served.get();
-        } catch (const RequestError& error) {
-            last = answer_of(error.status());
-        } catch (const BodyTooLarge&) {
-            last = answer_of(413);
-        } catch (const HttpError&) {
-            last = answer_of(400);
-        } catch (const asyncio::TimeoutError&) {
-            if (client.step == Step::answer) {
-                writer.abort();  // it does not take what it has asked for
-                co_return;
-            }
-            last = answer_of(stopping_ ? 503 : 408);
-        } catch (const asyncio::OSError&) {
-            writer.abort();  // the client has gone
+    bool in_head = false;
+    clients_.insert(&client);
+    auto serve_all = [&] { return serve_requests(client); };
+    auto served = co_await asyncio::as_result(asyncio::with(client.deadline, serve_all));
+    clients_.erase(&client);
+    try {
+        served.get();
+    } catch (const RequestError& error) {
+        last = answer_of(error.status());
+    } catch (const BodyTooLarge&) {
+        last = answer_of(413);
+    } catch (const HttpError&) {
+        last = answer_of(400);
+    } catch (const asyncio::TimeoutError&) {
+        if (client.step == Step::answer) {
+            writer.abort();  // it does not take what it has asked for
             co_return;
         }
+        in_head = client.step == Step::head;
+        last = answer_of(stopping_ ? 503 : 408);
+    } catch (const asyncio::OSError&) {
+        writer.abort();  // the client has gone
+        co_return;
     }
-    if (client.deadline.expired() && client.step == Step::head) {
+    if (in_head) {
         // Nothing is said to who has not begun to ask: the end of an idle connection is no error.
         const bool asked = co_await detail::has_input(reader);
         if (!asked) {
