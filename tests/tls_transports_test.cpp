@@ -173,6 +173,31 @@ ASYNC_TEST(TLSTransport, pauses_its_protocol_by_the_marks_of_tls) {
     co_await server.wait_closed();
 }
 
+ASYNC_TEST(TLSTransport, of_a_socket_that_somebody_else_accepted) {
+    Trace trace;
+    const SSLContext server_side = server_context();
+    const SSLContext client_side = client_context();
+    const auto at_server = std::make_shared<RecordingProtocol>(trace, "server");
+    at_server->on_data = [](RecordingProtocol& self) { self.transport->write("world"); };
+    Socket listening(AddressFamily::ipv4);
+    listening.bind(Address("127.0.0.1", 0));
+    listening.listen(1);
+    auto opening = create_task(
+        open_connection("127.0.0.1", listening.getsockname().port(), {.ssl = &client_side}));
+    auto [accepted, address] = co_await sock_accept(listening);
+
+    auto [transport, protocol] = co_await connect_accepted_socket(
+        [&] { return at_server; }, std::move(accepted), {.ssl = &server_side});
+    StreamPair streams = co_await std::move(opening);
+    streams.writer.write("hello");
+
+    EXPECT_EQ(co_await streams.reader.readexactly(5), "world");
+    EXPECT_EQ(at_server->received, "hello");
+    transport.close();
+    EXPECT_EQ(co_await streams.reader.read(), "");
+    co_await at_server->lost;
+}
+
 ASYNC_TEST(TransportStartTLS, goes_on_with_the_protocol_over_tls) {
     Trace trace;
     const SSLContext server_side = server_context();
@@ -258,4 +283,15 @@ ASYNC_TEST(TransportStartTLS, loses_the_connection_when_the_handshake_fails) {
     EXPECT_EQ(describe(result.error()),
               "SSLError(1, '[SSL: WRONG_VERSION_NUMBER] wrong version number')");
     EXPECT_EQ(describe(at_client->error), describe(result.error()));
+}
+
+ASYNC_TEST(TransportStartTLS, is_for_transports_of_the_library) {
+    class Own : public Transport {};
+    Trace trace;
+    Own own;
+    RecordingProtocol protocol(trace);
+    const SSLContext context = client_context();
+
+    EXPECT_THROW(static_cast<void>(start_tls(own, protocol, context)), TypeError);
+    co_return;
 }
