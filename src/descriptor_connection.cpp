@@ -25,6 +25,7 @@ DescriptorConnection::DescriptorConnection(LoopIO& io, Socket descriptor, std::s
       descriptor_(std::move(descriptor)),
       opcodes_(opcodes) {
     argument = lowlevel::poll_tries_anyway;
+    io.claim(descriptor_.fileno());
     io.add(*this);
 }
 

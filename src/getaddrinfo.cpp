@@ -64,6 +64,10 @@ static Answer resolve(const Query& query) {
     return answer;
 }
 
+// Of these flags a numeric host, with its port as a number, is the same without asking the C
+// library.
+static constexpr int flags_of_numbers = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV;
+
 // What the C library would answer for a numeric host, without asking it.
 static std::vector<AddressInfo> numeric(const Address& address, const AddressInfoOptions& options) {
     struct Kind {
@@ -121,7 +125,7 @@ Coroutine<std::vector<AddressInfo>> getaddrinfo(std::string_view host, int port,
         detail::raise_value_error("port must be 0-65535.");
     }
     // Zones are left to the C library, as CPython does.
-    if (host.find('%') == std::string_view::npos) {
+    if (host.find('%') == std::string_view::npos && (options.flags & ~flags_of_numbers) == 0) {
         const std::optional<Address> address = Address::parse(host, port);
         if (address.has_value() &&
             (options.family == AddressFamily::unspecified || options.family == address->family())) {

@@ -5,6 +5,8 @@
 
 #include <asyncio/detail/socket_operations.hpp>
 
+#include "watches.hpp"
+
 #include <new>
 
 #include <unistd.h>
@@ -26,10 +28,15 @@ LoopIO& LoopIO::of(EventLoop& loop) {
     return *io;
 }
 
+LoopIO::LoopIO(EventLoop& loop) noexcept : loop_(&loop) {}
+
+LoopIO::~LoopIO() = default;
+
 void LoopIO::loop_closing() noexcept {
     while (!resources_.empty()) {
         resources_.pop_front().loop_closing();
     }
+    watches_.reset();
     loop_ = nullptr;
     scratch_.reset();
     plaintext_.reset();
@@ -45,6 +52,32 @@ void LoopIO::end_operations(int fd) noexcept {
         found->second.pop_front().end();
     }
     operations_.erase(found);
+}
+
+bool LoopIO::has_operations(int fd) const noexcept {
+    const auto found = operations_.find(fd);
+    return found != operations_.end() && !found->second.empty();
+}
+
+void LoopIO::claim(int fd) {
+    const auto place = static_cast<unsigned>(fd);
+    if (place >= claimed_.size()) {
+        claimed_.resize(place + 1);
+    }
+    claimed_[place] = true;
+}
+
+void LoopIO::disclaim(int fd) noexcept {
+    if (claimed(fd)) {
+        claimed_[static_cast<unsigned>(fd)] = false;
+    }
+}
+
+Watches& LoopIO::watches() {
+    if (watches_ == nullptr) {
+        watches_ = std::make_unique<Watches>(*this);
+    }
+    return *watches_;
 }
 
 void LoopIO::FreeScratch::operator()(char* memory) const noexcept {
@@ -69,6 +102,7 @@ std::span<char> LoopIO::plaintext() {
 }
 
 void LoopIO::close(int fd) noexcept {
+    disclaim(fd);
     if (loop_ != nullptr) {
         Operation operation(&run_nothing, Opcode::close, fd);
         loop_->call(operation);

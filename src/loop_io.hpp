@@ -10,10 +10,12 @@
 #include <memory>
 #include <span>
 #include <unordered_map>
+#include <vector>
 
 namespace asyncio::detail {
 
 class SocketOperation;
+class Watches;
 struct SocketOperations;
 
 /// Of operations that are called or attempted: these run no callback.
@@ -44,6 +46,18 @@ public:
     [[nodiscard]] Operations& operations(int fd) { return operations_[fd]; }
     /// Ends these: the descriptor is about to be closed. Nothing else is looked at.
     void end_operations(int fd) noexcept;
+    [[nodiscard]] bool has_operations(int fd) const noexcept;
+
+    /// A transport or a stream has the descriptor, until it is closed or given up: nobody else is
+    /// to watch it.
+    void claim(int fd);
+    void disclaim(int fd) noexcept;
+    [[nodiscard]] bool claimed(int fd) const noexcept {
+        return static_cast<unsigned>(fd) < claimed_.size() && claimed_[static_cast<unsigned>(fd)];
+    }
+
+    /// The functions of add_reader() and add_writer().
+    [[nodiscard]] Watches& watches();
 
     /// Where whoever runs may receive without having a buffer of its own; what is in it is of no
     /// use after the next callback. As large as one receive of asyncio's.
@@ -62,13 +76,15 @@ private:
         void operator()(char* memory) const noexcept;
     };
 
-    explicit LoopIO(EventLoop& loop) noexcept : loop_(&loop) {}
-    ~LoopIO() = default;
+    explicit LoopIO(EventLoop& loop) noexcept;
+    ~LoopIO();
 
     EventLoop* loop_;
     std::size_t references_ = 1;  // the loop's
     lowlevel::LoopResourceList resources_;
     std::unordered_map<int, Operations> operations_;  // of the descriptors that had any
+    std::vector<bool> claimed_;                       // by descriptor
+    std::unique_ptr<Watches> watches_;
     std::unique_ptr<char, FreeScratch> scratch_;
     std::unique_ptr<char[]> plaintext_;
 };

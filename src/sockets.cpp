@@ -91,6 +91,22 @@ void SocketBase::setsockopt(int level, int option, int value) const {
     check(call(operation), "setsockopt");
 }
 
+bool SocketBase::get_inheritable() const {
+    const int flags = ::fcntl(fd_, F_GETFD);
+    check(flags < 0 ? -errno : 0, "fcntl");
+    return (flags & FD_CLOEXEC) == 0;
+}
+
+Socket SocketBase::dup() const {
+    static_cast<void>(get_loop());  // or there is none
+    const int fd = ::fcntl(fd_, F_DUPFD_CLOEXEC, 0);
+    check(fd < 0 ? -errno : 0, "dup");
+    // The proactor may remember another one of that number.
+    Operation operation(&run_nothing, Opcode::forget, fd);
+    io_->loop()->call(operation);
+    return {*io_, fd};
+}
+
 void SocketBase::shutdown(int how) const {
     Operation operation(&run_nothing, Opcode::shutdown, fd_);
     operation.argument = how;
@@ -108,6 +124,20 @@ int SocketBase::proto() const {
 }
 
 }  // namespace detail
+
+// --------------------------------------------------------------------------- TransportSocket
+
+void TransportSocket::settimeout(std::optional<Duration> value) const {
+    if (!value.has_value() || value->seconds() != 0) {
+        detail::raise_value_error("settimeout(): only 0 timeout is allowed on transport sockets");
+    }
+}
+
+void TransportSocket::setblocking(bool flag) const {
+    if (flag) {
+        detail::raise_value_error("setblocking(): transport sockets cannot be blocking");
+    }
+}
 
 // ------------------------------------------------------------------------------------ Socket
 
@@ -155,6 +185,7 @@ void Socket::close() noexcept {
 int Socket::detach() noexcept {
     if (fd_ >= 0) {
         end_operations();
+        io_->disclaim(fd_);
         if (io_->loop() != nullptr) {
             Operation operation(&run_nothing, Opcode::forget, fd_);
             io_->loop()->call(operation);

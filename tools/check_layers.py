@@ -124,15 +124,21 @@ LAYERS = [
     child
     addresses
     connect_socket
+    descriptors
     detail/concurrent_future
+    detail/message_operations
     detail/socket_operations
+    detail/watch
     detail/work
     endpoints
     getaddrinfo
+    getnameinfo
     loop_io
     short_address
+    sock_sendfile
     socket_file
     unix_endpoints
+    watches
     """,
     # 5 programs
     """
@@ -144,6 +150,11 @@ LAYERS = [
     runners
     streams
     servers
+    datagrams
+    datagram_transport
+    create_datagram_endpoint
+    transport_of
+    write_buffer_limits
     detail/server_ref
     detail/start_server
     detail/stream_drain

@@ -1,5 +1,5 @@
-// sockets.hpp - Socket, Address, getaddrinfo(), and sock_recv() and its kin: the network without
-// streams.
+// sockets.hpp - Socket, Address, getaddrinfo(), sock_recv() and add_reader() and their kin: the
+// network without streams.
 //
 // Mirrors Python's socket module as far as asyncio needs it, and the loop's sock_ methods;
 // differences: docs/parity.md#events.
@@ -7,8 +7,11 @@
 #pragma once
 
 #include <asyncio/coroutines.hpp>
+#include <asyncio/detail/message_operations.hpp>
 #include <asyncio/detail/socket_operations.hpp>
+#include <asyncio/detail/watch.hpp>
 #include <asyncio/lowlevel/operation.hpp>
+#include <asyncio/time.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -72,6 +75,8 @@ private:
     lowlevel::SocketAddress raw_;
 };
 
+class Socket;
+
 namespace detail {
 
 /// A descriptor of a loop, and what can be asked of it: what Socket and TransportSocket share.
@@ -91,6 +96,10 @@ public:
     // `level` and `option` are those of <sys/socket.h> and <netinet/...>.
     [[nodiscard]] int getsockopt(int level, int option) const;
     void setsockopt(int level, int option, int value) const;
+    /// Is it left open in programs that are started? Sockets of this library are not.
+    [[nodiscard]] bool get_inheritable() const;
+    /// A descriptor of its own for the same socket.
+    [[nodiscard]] Socket dup() const;
     /// `how`: SHUT_RD, SHUT_WR or SHUT_RDWR of <sys/socket.h>.
     void shutdown(int how) const;
 
@@ -132,6 +141,13 @@ public:
         swap(other);
         return *this;
     }
+
+    /// Always 0: nothing waits.
+    [[nodiscard]] Duration gettimeout() const noexcept { return 0; }
+    /// std::invalid_argument if it is anything but 0.
+    void settimeout(std::optional<Duration> value) const;
+    /// std::invalid_argument if `flag` is true.
+    void setblocking(bool flag) const;
 };
 
 /// Owns a socket of a loop: non-blocking, and closed in programs that are started. Movable; empty
@@ -203,6 +219,19 @@ static_assert(std::is_trivially_destructible_v<AddressInfoOptions>);
                                                               std::string_view service,
                                                               AddressInfoOptions options = {});
 
+/// Keyword arguments of getnameinfo() are flags: NI_NUMERICHOST and others of <netdb.h>.
+struct NameInfo {
+    std::string host;
+    std::string service;
+};
+
+/// The names of an address: `auto [host, service] = co_await getnameinfo(address, flags);`. They
+/// are looked up as those of getaddrinfo() are; what has no name is given as a number.
+///
+/// Cancellation: the lookup goes on and its result is dropped.
+/// Errors:       AddressInfoError.
+[[nodiscard]] Coroutine<NameInfo> getnameinfo(const Address& address, int flags = 0);
+
 // --------------------------------------------------------------------------- raw operations
 
 /// What sock_accept() gives: `auto [connection, peer] = co_await sock_accept(listener);`.
@@ -246,5 +275,53 @@ struct Accepted {
 [[nodiscard]] inline detail::SockAccept sock_accept(const Socket& listener) noexcept {
     return detail::SockAccept(listener);
 }
+
+/// What sock_recvfrom() gives: `auto [data, address] = co_await sock_recvfrom(socket, 65536);`.
+struct ReceivedFrom {
+    std::string data;
+    Address address;  ///< of the sender; empty where there is none
+};
+
+/// The same where the data is in the caller's memory.
+struct ReceivedFromInto {
+    std::size_t size;
+    Address address;
+};
+
+/// One datagram, which may be empty, and who has sent it. What is beyond `n` bytes (and 256 KiB) of
+/// it is lost.
+[[nodiscard]] inline detail::SockRecvFrom sock_recvfrom(const Socket& socket,
+                                                        std::size_t n) noexcept {
+    return {socket, n};
+}
+
+/// The same into `buffer`.
+[[nodiscard]] inline detail::SockRecvFromInto sock_recvfrom_into(
+    const Socket& socket, std::span<std::byte> buffer) noexcept {
+    return {socket, buffer};
+}
+
+/// Sends a datagram to `address`, or where the socket is connected to if that is empty. Its size.
+[[nodiscard]] inline detail::SockSendTo sock_sendto(const Socket& socket, std::string_view bytes,
+                                                    const Address& address) noexcept {
+    return {socket, bytes, address.raw()};
+}
+
+/// Keyword arguments of sock_sendfile().
+struct SockSendfileOptions {
+    std::int64_t offset = 0;                           ///< in the file; not from where it stands
+    std::optional<std::int64_t> count = std::nullopt;  ///< bytes; none: up to its end
+    bool fallback = true;  ///< what the system cannot send itself is read, in a thread, and sent
+};
+static_assert(std::is_trivially_destructible_v<SockSendfileOptions>);
+
+/// Sends what is in a file that is open for reading, in the system's memory where it can. How many
+/// bytes: fewer than `count` if the file ends before, or is cut off meanwhile. The file's position
+/// is then behind what was sent, also after an error or a cancellation.
+///
+/// Errors: std::invalid_argument unless it is a stream socket, `count` is positive, `offset` is not
+///         negative; SendfileNotAvailableError, if nothing was sent, without a fallback; OSError.
+[[nodiscard]] Coroutine<std::int64_t> sock_sendfile(const Socket& socket, int file,
+                                                    SockSendfileOptions options = {});
 
 }  // namespace asyncio
