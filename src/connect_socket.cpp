@@ -109,6 +109,8 @@ Coroutine<Connected> attempt(Attempts& attempts, std::size_t index) {
     raise_all(all, all_errors);
 }
 
+}  // namespace
+
 bool is_os_error(const std::exception_ptr& error) {
     try {
         std::rethrow_exception(error);
@@ -118,8 +120,6 @@ bool is_os_error(const std::exception_ptr& error) {
         return false;
     }
 }
-
-}  // namespace
 
 std::vector<AddressInfo> interleave_addresses(const std::vector<AddressInfo>& infos,
                                               int first_family_count) {

@@ -7,6 +7,7 @@
 #include <asyncio/sockets.hpp>
 #include <asyncio/time.hpp>
 
+#include <exception>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,6 +40,8 @@ struct Connected {
     Socket socket;
     Address peer;
 };
+
+[[nodiscard]] bool is_os_error(const std::exception_ptr& error);
 
 /// The addresses of each family in their order, the families by turns, after `first_family_count`
 /// of the first one.

@@ -12,6 +12,7 @@
 #include "servers.hpp"
 #include "streams.hpp"
 #include "tls_connection.hpp"
+#include "transport_of.hpp"
 
 #include <cstddef>
 #include <exception>
@@ -23,13 +24,6 @@
 #include <utility>
 
 namespace asyncio::detail {
-
-/// The way of a transport into its protocol.
-struct TransportOf {
-    static void set(BaseProtocol& protocol, std::shared_ptr<BaseTransport> transport) noexcept {
-        protocol.transport_ = std::move(transport);
-    }
-};
 
 /// The transport of a Protocol or a BufferedProtocol over any connection. Once it has begun it
 /// keeps itself, and its protocol, until the connection is lost or the loop is closed.

@@ -6,6 +6,7 @@
 #include <asyncio/log.hpp>
 
 #include "streams.hpp"
+#include "write_buffer_limits.hpp"
 
 #include <utility>
 
@@ -16,17 +17,7 @@ namespace detail {
 // -------------------------------------------------------------------------------- Connection
 
 void Connection::set_write_buffer_limits(WriteBufferLimits limits) {
-    std::size_t high = std::size_t{64} * 1024;
-    if (limits.high.has_value()) {
-        high = *limits.high;
-    } else if (limits.low.has_value()) {
-        high = 4 * *limits.low;
-    }
-    const std::size_t low = limits.low.value_or(high / 4);
-    if (high < low) {
-        throw std::invalid_argument("high (" + std::to_string(high) + ") must be >= low (" +
-                                    std::to_string(low) + ") must be >= 0");
-    }
+    const auto [low, high] = resolve_limits(limits);
     high_ = high;
     low_ = low;
     check_high_water();

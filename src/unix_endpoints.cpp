@@ -16,8 +16,8 @@ namespace asyncio::detail {
 
 // --------------------------------------------------------------------------------- listening
 
-// Does a process listen there? Only connecting tells; whoever listens sees a connection that ends
-// at once.
+// Does a process listen there, or wait for datagrams? Only connecting tells; whoever listens sees a
+// connection that ends at once.
 static bool somebody_listens(const Address& address) {
     const Socket probe(AddressFamily::unix_);
     const lowlevel::SocketAddress& raw = address.raw();
@@ -28,7 +28,7 @@ static bool somebody_listens(const Address& address) {
 
 // CPython removes every socket that it finds there, also one that another server listens on, which
 // then goes on without ever getting a connection.
-static void remove_stale(const std::string& path, const Address& address) {
+void remove_stale_socket(const std::string& path) {
     struct ::stat status{};
     if (::stat(path.c_str(), &status) != 0) {
         if (errno != ENOENT) {
@@ -36,7 +36,7 @@ static void remove_stale(const std::string& path, const Address& address) {
         }
         return;
     }
-    if (!S_ISSOCK(status.st_mode) || somebody_listens(address)) {
+    if (!S_ISSOCK(status.st_mode) || somebody_listens(Address::from_path(path))) {
         return;  // bind() says that it is in use
     }
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
@@ -65,7 +65,7 @@ UnixListener bind_unix_server(std::string_view path, std::optional<int> mode, bo
     UnixListener listener;
     listener.socket = Socket(AddressFamily::unix_);
     if (has_file) {
-        remove_stale(name, address);
+        remove_stale_socket(name);
     }
     bind_to(listener.socket, address);
     if (has_file) {

@@ -26,6 +26,9 @@ struct UnixListener {
 [[nodiscard]] UnixListener bind_unix_server(std::string_view path, std::optional<int> mode,
                                             bool cleanup);
 
+/// Removes the file at `path` if it is a socket that nobody has any more. Logs if it cannot.
+void remove_stale_socket(const std::string& path);
+
 /// ValueError unless it is a Unix stream socket.
 void check_unix_stream(const Socket& socket);
 

@@ -7,6 +7,8 @@
 
 #include <asyncio/contextvars.hpp>
 #include <asyncio/coroutines.hpp>
+#include <asyncio/datagrams.hpp>
+#include <asyncio/descriptors.hpp>
 #include <asyncio/events.hpp>
 #include <asyncio/exceptions.hpp>
 #include <asyncio/files.hpp>
