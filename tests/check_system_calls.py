@@ -28,6 +28,7 @@ HARMLESS = set("""
     memcpy memmove memrchr memset qsort round roundl llround lround ceil floor snprintf sprintf stderr
     stdout strchr strcmp strerror strerror_r strlen strncmp strnlen strrchr strtol strtoul strtoull
     strtoll strtod vsnprintf environ
+    closedir gnu_dev_makedev isatty io_uring_free_probe io_uring_get_probe_ring io_uring_queue_exit
     clock_gettime getegid geteuid getgid getpid gettid getuid sched_yield sysconf
     pthread_atfork pthread_cond_broadcast pthread_cond_clockwait pthread_cond_signal
     pthread_cond_wait pthread_equal pthread_getspecific pthread_key_create pthread_mutex_lock
@@ -65,7 +66,8 @@ def main() -> int:
             problems.append(f"{where}: {name}() is not known; see {pathlib.Path(__file__).name}")
     if not needed.keys() & wrapped:
         problems.append("no system call at all: not what should be looked at")
-    for name in sorted(wrapped - needed.keys()):
+    # Without liburing there is only epoll.
+    for name in sorted(name for name in wrapped - needed.keys() if not name.startswith("io_uring_")):
         problems.append(f"{CALLS.name}: nobody calls {name}()")
     print("\n".join(problems) if problems else f"{len(wrapped)} system calls, none escapes")
     return 1 if problems else 0

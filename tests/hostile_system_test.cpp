@@ -201,16 +201,22 @@ Coroutine<> connect_many() {
 
 using Scenario = Coroutine<> (*)();
 
-/// Returns how many lies were told.
+/// Returns how many lies were told. On the real clock, on which nothing depends here: the virtual
+/// one would jump while the system says "not now".
 std::int64_t withstand(Scenario scenario, const Hostility& hostility) {
+    constexpr double patience = 100;  // for what hangs
     std::int64_t lies = 0;
+    const bool lies_about_readiness =
+        hostility.would_block > 0 || hostility.most_bytes != Hostility::no_limit;
     for (const char* proactor : testing::proactors) {
+        if (lies_about_readiness && std::string_view(proactor) != "epoll") {
+            continue;  // only epoll can be made to report a descriptor again
+        }
         SCOPED_TRACE(std::string("on ") + proactor);
-        const testing::VirtualClockScope clock;
         const std::size_t before = open_descriptors();
         const HostileSystem system(hostility);
         try {
-            run(wait_for(scenario(), 100'000), {.proactor = proactor});
+            run(wait_for(scenario(), patience), {.proactor = proactor});
         } catch (...) {
             ADD_FAILURE() << "the test threw " << describe(std::current_exception());
         }
@@ -243,7 +249,7 @@ TEST(HostileSystem, that_transfers_little_at_a_time_loses_no_byte) {
 /// Each seed is another storm.
 void withstand_storms(Hostility hostility) {
     std::int64_t lies = 0;
-    for (hostility.seed = 1; hostility.seed <= 10; ++hostility.seed) {
+    for (hostility.seed = 1; hostility.seed <= 5; ++hostility.seed) {
         SCOPED_TRACE("seed " + std::to_string(hostility.seed));
         for (const Scenario scenario :
              {&echo_lines, &exchange_little, &exchange_much, &exchange_raw, &connect_many}) {

@@ -7,6 +7,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -16,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <netdb.h>
@@ -28,6 +30,11 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+// As <liburing.h> has them, which need not be there.
+struct io_uring;
+struct io_uring_cqe;
+struct io_uring_params;
 
 // What the linker makes of the C library's functions where they are wrapped.
 extern "C" {
@@ -275,6 +282,8 @@ const char* name_of(long number) {
 #include "system_calls.inc"
 #undef NUMBERED_CALL
 #undef SYSTEM_CALL
+        // Without it there is no ring: io_uring_queue_init_params() fails in its stead.
+        case SYS_io_uring_register:
         // What a child does before its program begins: on descriptors and signals that are there.
         case SYS_close:
         case SYS_exit_group:
@@ -380,13 +389,23 @@ MAY_FAIL(int, clone,
          (int (*function)(void*), void* stack, int flags, void* argument, void* a, void* b,
           void* c),
          (function, stack, flags, argument, a, b, c))
+MAY_FAIL(ssize_t, copy_file_range,
+         (int from, off64_t* from_offset, int to, off64_t* to_offset, std::size_t size,
+          unsigned flags),
+         (from, from_offset, to, to_offset, size, flags))
 MAY_FAIL(int, epoll_create1, (int flags), (flags))
+MAY_FAIL(int, fchmod, (int fd, mode_t mode), (fd, mode))
 MAY_FAIL(int, fdatasync, (int fd), (fd))
 MAY_FAIL(int, fstat, (int fd, struct stat* status), (fd, status))
 MAY_FAIL(int, fsync, (int fd), (fd))
 MAY_FAIL(int, ftruncate, (int fd, off_t size), (fd, size))
 MAY_FAIL(int, linkat, (int from, const char* path, int to, const char* name, int flags),
          (from, path, to, name, flags))
+MAY_FAIL(off_t, lseek, (int fd, off_t offset, int from), (fd, offset, from))
+MAY_FAIL(ssize_t, preadv2, (int fd, const iovec* buffers, int count, off_t offset, int flags),
+         (fd, buffers, count, offset, flags))
+MAY_FAIL(ssize_t, readlink, (const char* path, char* target, std::size_t size),
+         (path, target, size))
 MAY_FAIL(int, mkdirat, (int directory, const char* path, mode_t mode), (directory, path, mode))
 MAY_FAIL(int, ioctl, (int fd, unsigned long request, void* argument), (fd, request, argument))
 MAY_FAIL(int, kill, (pid_t pid, int signal), (pid, signal))
@@ -474,6 +493,43 @@ long __wrap_syscall(long number, long a, long b, long c, long d, long e, long f)
     const int error = name != nullptr ? Mood::get().meet(name) : 0;
     return error != 0 ? refuse<long>(error) : __real_syscall(number, a, b, c, d, e, f);
 }
+
+// These return null.
+#define MAY_GIVE_NOTHING(Result, name, parameters, arguments)        \
+    Result* __real_##name parameters;                                \
+    Result* __wrap_##name parameters {                               \
+        if (const int error = Mood::get().meet(#name); error != 0) { \
+            errno = error;                                           \
+            return nullptr;                                          \
+        }                                                            \
+        return __real_##name arguments;                              \
+    }
+
+MAY_GIVE_NOTHING(DIR, opendir, (const char* path), (path))
+MAY_GIVE_NOTHING(dirent, readdir, (DIR * directory), (directory))
+
+// Those of liburing return the negative error. Without it these are here all the same.
+#define RING_CALL_MAY_FAIL(name, parameters, arguments)       \
+    [[gnu::weak]] int __real_##name parameters;               \
+    int __wrap_##name parameters {                            \
+        const int error = Mood::get().meet(#name);            \
+        return error != 0 ? -error : __real_##name arguments; \
+    }
+
+RING_CALL_MAY_FAIL(io_uring_queue_init_params,
+                   (unsigned entries, io_uring* ring, io_uring_params* parameters),
+                   (entries, ring, parameters))
+RING_CALL_MAY_FAIL(io_uring_register_iowq_max_workers, (io_uring * ring, unsigned* values),
+                   (ring, values))
+RING_CALL_MAY_FAIL(io_uring_register_ring_fd, (io_uring * ring), (ring))
+RING_CALL_MAY_FAIL(io_uring_ring_dontfork, (io_uring * ring), (ring))
+RING_CALL_MAY_FAIL(io_uring_submit, (io_uring * ring), (ring))
+RING_CALL_MAY_FAIL(io_uring_submit_and_get_events, (io_uring * ring), (ring))
+RING_CALL_MAY_FAIL(io_uring_submit_and_wait, (io_uring * ring, unsigned count), (ring, count))
+RING_CALL_MAY_FAIL(io_uring_submit_and_wait_timeout,
+                   (io_uring * ring, io_uring_cqe** entry, unsigned count, void* time,
+                    sigset_t* signals),
+                   (ring, entry, count, time, signals))
 
 // These return their error.
 #define MAY_RETURN_ERROR(name, parameters, arguments)        \
