@@ -5,9 +5,13 @@
 
 #include <asyncio/exceptions.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <exception>
+#include <mutex>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -18,29 +22,88 @@ namespace asyncio::detail {
 using lowlevel::Opcode;
 using lowlevel::Operation;
 
+namespace {
+
+/// What this program has in non-blocking mode and may share with others: of each descriptor the
+/// flags to put back, which one of those that are the same has.
+struct SharedModes {
+    struct Entry {
+        int fd;
+        std::optional<int> flags_before;
+    };
+    std::mutex mutex;
+    std::vector<Entry> entries;
+};
+
+// Never destroyed: a loop may be closed while the program ends.
+SharedModes& shared_modes() {
+    static auto* const modes = new SharedModes;
+    return *modes;
+}
+
+}  // namespace
+
+SharedMode::SharedMode(int fd) {
+    SharedModes& modes = shared_modes();
+    const std::lock_guard lock(modes.mutex);
+    modes.entries.reserve(modes.entries.size() + 1);
+    const int flags = ::fcntl(fd, F_GETFL);
+    if (flags < 0) {
+        raise_os_error(errno, "fcntl");
+    }
+    const bool switched = (flags & O_NONBLOCK) == 0;
+    if (switched && ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) {
+        raise_os_error(errno, "fcntl");
+    }
+    modes.entries.push_back({fd, switched ? std::optional(flags) : std::nullopt});
+    fd_ = fd;
+}
+
+// If that of another descriptor here has changed with it, the two are the same: it still needs the
+// mode, and has to put it back.
+void SharedMode::put_back() noexcept {
+    if (fd_ < 0) {
+        return;
+    }
+    SharedModes& modes = shared_modes();
+    const std::lock_guard lock(modes.mutex);
+    const int fd = std::exchange(fd_, -1);
+    const auto found = std::find_if(modes.entries.begin(), modes.entries.end(),
+                                    [fd](const SharedModes::Entry& each) { return each.fd == fd; });
+    const std::optional<int> flags = found->flags_before;
+    modes.entries.erase(found);
+    if (!flags.has_value()) {
+        return;
+    }
+    ::fcntl(fd, F_SETFL, *flags);
+    for (SharedModes::Entry& other : modes.entries) {
+        const int now = ::fcntl(other.fd, F_GETFL);
+        if (now >= 0 && (now & O_NONBLOCK) == 0) {
+            ::fcntl(other.fd, F_SETFL, now | O_NONBLOCK);
+            other.flags_before = flags;
+            return;
+        }
+    }
+}
+
 PipeDescriptor adopt_pipe(LoopIO& io, int fd, PipeDirection direction) {
-    PipeDescriptor pipe{Socket(io, fd), std::nullopt};
+    PipeDescriptor pipe{Socket(io, fd)};
     struct stat status{};
     if (::fstat(fd, &status) != 0) {
         const int error = errno;
         static_cast<void>(pipe.descriptor.detach());  // it is none
         raise_os_error(error, "use descriptor " + std::to_string(fd) + " as a pipe");
     }
-    if (!S_ISFIFO(status.st_mode) && !S_ISSOCK(status.st_mode) && !S_ISCHR(status.st_mode)) {
+    if (S_ISSOCK(status.st_mode)) {
+        pipe.socket = true;
+        return pipe;
+    }
+    if (!S_ISFIFO(status.st_mode) && !S_ISCHR(status.st_mode)) {
         raise_value_error(direction == PipeDirection::read
                               ? "Pipe transport is for pipes/sockets only."
                               : "Pipe transport is only for pipes, sockets and character devices");
     }
-    const int flags = ::fcntl(fd, F_GETFL);
-    if (flags < 0) {
-        raise_os_error(errno, "fcntl");
-    }
-    if ((flags & O_NONBLOCK) == 0) {
-        if (::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) {
-            raise_os_error(errno, "fcntl");
-        }
-        pipe.flags_before = flags;
-    }
+    pipe.mode = SharedMode(fd);
     return pipe;
 }
 
@@ -53,8 +116,10 @@ static bool is_character_device(int fd) noexcept {
 // other side of a terminal is another thing.
 PipeConnection::PipeConnection(LoopIO& io, PipeDescriptor pipe, std::size_t limit,
                                PipeDirection direction)
-    : DescriptorConnection(io, std::move(pipe.descriptor), limit, {Opcode::read, Opcode::write}),
-      flags_before_(pipe.flags_before),
+    : DescriptorConnection(io, std::move(pipe.descriptor), limit,
+                           pipe.socket ? TransferOpcodes{Opcode::recv, Opcode::send}
+                                       : TransferOpcodes{Opcode::read, Opcode::write}),
+      mode_(std::move(pipe.mode)),
       direction_(direction),
       device_(is_character_device(descriptor().fileno())) {
     if (direction == PipeDirection::write && !device_) {
@@ -136,10 +201,7 @@ const char* PipeConnection::dropped_write_text() const noexcept {
 // ----------------------------------------------------------------------------------- the end
 
 void PipeConnection::close_descriptor() noexcept {
-    if (flags_before_.has_value() && descriptor()) {
-        ::fcntl(descriptor().fileno(), F_SETFL, *flags_before_);
-        flags_before_.reset();
-    }
+    mode_.put_back();
     DescriptorConnection::close_descriptor();
 }
 

@@ -11,16 +11,37 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace asyncio::detail {
 
 enum class PipeDirection : std::uint8_t { read, write };
 
-/// A descriptor for a PipeConnection, in non-blocking mode. What is open may be shared with other
-/// processes, and with it its mode; so the mode it had is known, to be put back.
+/// Non-blocking mode of what other processes, or other descriptors here, may share; it is put back
+/// in the end.
+class SharedMode {
+public:
+    SharedMode() = default;
+    /// Switches it on. OSError.
+    explicit SharedMode(int fd);
+    SharedMode(SharedMode&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    SharedMode& operator=(SharedMode other) noexcept {
+        std::swap(fd_, other.fd_);
+        return *this;
+    }
+    ~SharedMode() { put_back(); }
+    /// Before the descriptor is closed.
+    void put_back() noexcept;
+
+private:
+    int fd_ = -1;
+};
+
+/// A descriptor for a PipeConnection: of a socket, in any mode, otherwise in non-blocking mode.
 struct PipeDescriptor {
     Socket descriptor;
-    std::optional<int> flags_before;  ///< of F_SETFL, if they were changed
+    SharedMode mode = {};  // destroyed before the descriptor
+    bool socket = false;
 };
 
 /// Takes over `fd`, which is closed if that fails. std::invalid_argument (Python's ValueError) if
@@ -64,7 +85,7 @@ private:
     void receive_ahead();
 
     std::size_t ahead_ = 0;
-    std::optional<int> flags_before_;
+    SharedMode mode_;
     PipeDirection direction_;
     bool device_;  // a terminal, or another character device
 };

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <memory>
+#include <stdexcept>
 #include <string_view>
 #include <utility>
 
@@ -146,7 +147,7 @@ static Entry look_up(const std::string& name, Ask ask) {
             raise_os_error(error, "look up '" + name + "'");
         }
         if (found == nullptr) {
-            throw LookupError("name not found: '" + name + "'");
+            throw std::out_of_range("name not found: '" + name + "'");
         }
         return entry;
     }

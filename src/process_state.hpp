@@ -37,8 +37,8 @@ struct ProcessRequest {
     bool kill_on_cancel;
     AccountNames names;
 
-    /// Asks the system's databases, which may take a while: in a thread. LookupError (Python's
-    /// KeyError) for a name that is not there.
+    /// Asks the system's databases, which may take a while: in a thread. std::out_of_range
+    /// (Python's KeyError) for a name that is not there.
     [[nodiscard]] Coroutine<> look_up_names();
 };
 

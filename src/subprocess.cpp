@@ -62,8 +62,7 @@ bool ProcessWaitAwaiter::abort(TaskBase& task, lowlevel::CancelMessage message) 
 namespace {
 
 StreamReader open_reader(ProcessState& state, LoopIO& io, Socket descriptor, std::size_t limit) {
-    auto* const pipe =
-        new PipeConnection(io, {std::move(descriptor), std::nullopt}, limit, PipeDirection::read);
+    auto* const pipe = new PipeConnection(io, {std::move(descriptor)}, limit, PipeDirection::read);
     StreamReader reader(*pipe);
     state.read_pipes.emplace_back(*pipe);
     return reader;
@@ -76,7 +75,7 @@ std::shared_ptr<ProcessState> make_state(LoopIO& io, StartedChild started, std::
     auto& [input, output, errors] = started.pipes;
     if (input) {
         state->input.emplace(
-            *new PipeConnection(io, {std::move(input), std::nullopt}, limit, PipeDirection::write));
+            *new PipeConnection(io, {std::move(input)}, limit, PipeDirection::write));
     }
     if (output) {
         state->output.emplace(open_reader(*state, io, std::move(output), limit));

@@ -58,12 +58,19 @@ void ChildTransport::begin(StartedChild& started, Future<> ready) {
     self_ = shared_from_this();
     TransportOf::set(*protocol_, self_);
     child_.set_owner(this);
+    // In this order: whatever the protocol does with its pipes, their transports have begun; and
+    // nothing is read before it knows of them.
+    for (const PipeEnd& end : pipes_) {
+        if (end.transport != nullptr) {
+            end.transport->begin(Future<>());
+        }
+    }
     child_.io().loop()->schedule(static_cast<Callback&>(*this));
 }
 
 void ChildTransport::open_pipe_end(int fd, Socket descriptor) {
     auto* const pipe =
-        new PipeConnection(child_.io(), {std::move(descriptor), std::nullopt}, default_stream_limit,
+        new PipeConnection(child_.io(), {std::move(descriptor)}, default_stream_limit,
                            fd == 0 ? PipeDirection::write : PipeDirection::read);
     pipes_[static_cast<std::size_t>(fd)].transport = std::make_shared<ProtocolTransport>(
         StreamHandle(*pipe), std::make_shared<PipeProtocol>(*this, fd));
@@ -80,24 +87,17 @@ void ChildTransport::on_event(Callback& callback) {
     }
 }
 
-// The pipes are read from the next turn on.
 void ChildTransport::made() {
     made_ = true;
     const Future<> ready = std::exchange(ready_, Future<>());
-    struct Begin {  // also when a SystemExit leaves connection_made()
-        ChildTransport& transport;
+    struct GoOn {  // also when a SystemExit leaves connection_made()
         const Future<>& ready;
-        ~Begin() {
-            for (PipeEnd& end : transport.pipes_) {
-                if (end.transport != nullptr) {
-                    end.transport->begin(Future<>());
-                }
-            }
+        ~GoOn() {
             if (!ready.done()) {
                 ready.set_result();
             }
         }
-    } begin{*this, ready};
+    } go_on{ready};
     tell([this] {
         if (SubprocessProtocol* const protocol = subprocess()) {
             protocol->connection_made(*this);

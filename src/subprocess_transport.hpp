@@ -31,8 +31,8 @@ public:
     ChildTransport(Child& child, std::shared_ptr<BaseProtocol> protocol);
     ~ChildTransport() override;
 
-    /// In the next turn the protocol is told that there is a process, then its pipes are read, and
-    /// then `ready` is made done.
+    /// In the next turn the protocol is told that there is a process, then `ready` is made done,
+    /// and from then on its pipes are read.
     void begin(StartedChild& started, Future<> ready);
 
     [[nodiscard]] std::optional<std::string> get_extra_info(std::string_view name) const override;
