@@ -130,18 +130,21 @@ bool is_gone(const std::exception_ptr& error) {
     }
 }
 
-// A terminal has no end that could be closed: what means the end there is typed.
-Coroutine<> feed(std::shared_ptr<ProcessState> state, std::string input) {
+// Before anything is awaited, so that it is written or was not begun. A terminal has no end that
+// could be closed: what means the end there is typed.
+void write_input(ProcessState& state, std::string_view input) {
     constexpr std::string_view end_of_file = "\x04";
+    if (state.input.has_value()) {
+        state.input->write(input);
+        if (state.terminal) {
+            state.input->write(end_of_file);
+        }
+    }
+}
+
+Coroutine<> close_input(std::shared_ptr<ProcessState> state) {
     if (!state->input.has_value()) {
         co_return;
-    }
-    if (!input.empty()) {
-        state->input->write(input);
-        input = {};
-    }
-    if (state->terminal && !state->input->is_closing()) {
-        state->input->write(end_of_file);
     }
     const Result<void> drained = co_await as_result(state->input->drain());
     if (!drained.has_value() && !is_gone(drained.error())) {
@@ -162,16 +165,19 @@ Coroutine<> collect(std::shared_ptr<ProcessState> state, bool of_output) {
     }
 }
 
-Coroutine<> exchange_all(std::shared_ptr<ProcessState> state, std::string input) {
-    co_await gather(feed(state, std::move(input)), collect(state, true), collect(state, false));
+Coroutine<> exchange_all(std::shared_ptr<ProcessState> state) {
+    co_await gather(close_input(state), collect(state, true), collect(state, false));
     co_await ProcessWait(state);
 }
 
 Coroutine<ProcessOutput> communicate_with(std::shared_ptr<ProcessState> state, std::string input) {
-    if (std::exchange(state->communicating, true) && !input.empty()) {
+    if (!state->communicating) {
+        write_input(*state, input);
+        state->communicating = true;
+    } else if (!input.empty()) {
         raise_value_error("Cannot send input after starting communication");
     }
-    const Result<void> exchanged = co_await as_result(exchange_all(state, std::move(input)));
+    const Result<void> exchanged = co_await as_result(exchange_all(state));
     if (!exchanged.has_value()) {
         if (exchanged.cancelled() && state->kill_on_cancel) {
             state->child.kill();

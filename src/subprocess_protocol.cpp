@@ -25,9 +25,10 @@ public:
             transport_->resume_reading();
         }
     }
-    /// As CPython's StreamReader.feed_data().
+    /// As CPython's StreamReader.feed_data(); but for a task that waits for more than that.
     void pause_if_full() {
-        if (transport_ != nullptr && buffered().size() > 2 * limit() && !paused_) {
+        if (transport_ != nullptr && buffered().size() > 2 * limit() && !paused_ &&
+            !reader_waits()) {
             transport_->pause_reading();
             paused_ = true;
         }
