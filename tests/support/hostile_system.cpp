@@ -385,6 +385,10 @@ extern "C" {
 
 MAY_FAIL(int, bind, (int fd, const sockaddr* address, socklen_t size), (fd, address, size))
 MAY_FAIL(int, chmod, (const char* path, mode_t mode), (path, mode))
+MAY_FAIL(int, __clone,
+         (int (*function)(void*), void* stack, int flags, void* argument, void* a, void* b,
+          void* c),
+         (function, stack, flags, argument, a, b, c))
 MAY_FAIL(int, clone,
          (int (*function)(void*), void* stack, int flags, void* argument, void* a, void* b,
           void* c),
