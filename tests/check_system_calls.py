@@ -38,6 +38,10 @@ HARMLESS = set("""
 """.split())
 
 
+# Taken where the C library has it.
+WEAK = {"__clone"}
+
+
 def undefined(nm: str, library: str) -> dict[str, str]:
     """What the library needs and has not got itself, with the object that needs it."""
     needed, defined, member = {}, set(), library
@@ -46,7 +50,7 @@ def undefined(nm: str, library: str) -> dict[str, str]:
             member = line[:-1]
         elif match := re.fullmatch(r"\s*(?:[0-9a-f]+)?\s+([A-Za-z])\s+(\S+)", line):
             kind, name = match.groups()
-            if kind == "U":
+            if kind == "U" or name in WEAK:
                 needed.setdefault(name.partition("@")[0], member)
             else:
                 defined.add(name)
