@@ -58,6 +58,7 @@ void DescriptorConnection::force_close(std::exception_ptr error) noexcept {
     }
     closing_ = true;
     if (outgoing_ != nullptr) {
+        drop_file();
         if (outgoing_->under_way) {
             outgoing_->dropped = true;
             loop()->cancel(*outgoing_);

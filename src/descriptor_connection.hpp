@@ -55,6 +55,7 @@ public:
 
     void write(std::string_view bytes) override;
     void write_eof() override;
+    void stop_file() noexcept override;
     void close() noexcept override;
     void force_close(std::exception_ptr error) noexcept override;
     [[nodiscard]] std::size_t write_buffer_size() const noexcept override;
@@ -102,7 +103,10 @@ protected:
     [[nodiscard]] bool input_under_way() const noexcept { return input_under_way_; }
     /// What a receive has given is for the stream's buffer.
     void received(std::int64_t result, const char* data);
-    [[nodiscard]] bool eof_written() const noexcept { return eof_written_; }
+    /// RuntimeError: the end was written, or a file is being sent.
+    [[noreturn]] void refuse_write(const char* function) const;
+    [[nodiscard]] bool writable() const noexcept { return unwritable_ == 0; }
+    bool queue_file(const std::shared_ptr<FileToSend>& file);
     /// True if nothing is to be written: it is closing, which is noted.
     bool refuses_writes() noexcept;
     /// Does nothing wait to be sent, so that it may be sent at once?
@@ -133,6 +137,11 @@ private:
     void start_output() noexcept;
     void sent(std::int64_t result);
     void go_on_sending();
+    void start_operation() noexcept;
+    void start_file();
+    void file_sent(std::int64_t result);
+    void finish_file(std::exception_ptr error);
+    void drop_file() noexcept;
     static void on_output(lowlevel::Callback& callback);
 
     void lose_soon(std::exception_ptr error) noexcept;
@@ -148,7 +157,9 @@ private:
     bool found_nothing_ : 1 = false;  // the last attempt, which was made
     bool losing_ : 1 = false;  // it is about to be lost, or is
     bool loss_scheduled_ : 1 = false;
-    bool eof_written_ : 1 = false;
+    static constexpr std::uint8_t eof_written = 1;
+    static constexpr std::uint8_t sending_file = 2;
+    std::uint8_t unwritable_ = 0;  // why nothing may be written: these
 };
 
 }  // namespace asyncio::detail

@@ -172,7 +172,8 @@ void DescriptorConnection::on_delivery(Callback& callback) {
 
 // True if the task may run; otherwise more is waited for. An attempt should succeed here, unless
 // what there was has gone (poll_tries_anyway). If it is not made, because the proactor has no
-// attempts or has had enough of them for this turn, an operation receives, with a buffer of its own.
+// attempts or has had enough of them for this turn, an operation receives, with a buffer of its
+// own.
 bool DescriptorConnection::receive_for(ReadWaiter& reader) {
     constexpr int most_receives = 4;
     constexpr std::size_t buffer_size = std::size_t{16} * 1024;

@@ -10,6 +10,13 @@ namespace asyncio::detail {
 using lowlevel::Callback;
 using lowlevel::Operation;
 
+void DescriptorConnection::refuse_write(const char* function) const {
+    if ((unwritable_ & eof_written) != 0) {
+        throw RuntimeError(std::string("Cannot call ") + function + "() after write_eof()");
+    }
+    throw RuntimeError(std::string("unable to ") + function + "; sendfile is in progress");
+}
+
 bool DescriptorConnection::refuses_writes() noexcept {
     if (closing_) {
         dropped_write();
@@ -35,8 +42,8 @@ DescriptorConnection::Outgoing& DescriptorConnection::outgoing() {
 }
 
 void DescriptorConnection::write(std::string_view bytes) {
-    if (eof_written_) {
-        throw RuntimeError("Cannot call write() after write_eof()");
+    if (unwritable_ != 0) {
+        refuse_write("write");
     }
     if (bytes.empty() || refuses_writes()) {
         return;
@@ -82,9 +89,13 @@ void DescriptorConnection::start_output() noexcept {
     }
     out.data = out.sending.data() + out.sent;
     out.size = out.sending.size() - out.sent;
-    out.under_way = true;
+    start_operation();
+}
+
+void DescriptorConnection::start_operation() noexcept {
+    outgoing_->under_way = true;
     retain();
-    loop()->start(out);
+    loop()->start(*outgoing_);
 }
 
 void DescriptorConnection::on_output(Callback& callback) {
@@ -95,6 +106,8 @@ void DescriptorConnection::on_output(Callback& callback) {
     self.release();
     if (out.dropped) {
         self.outgoing_.reset();
+    } else if (out.opcode == lowlevel::Opcode::send_file) {
+        self.file_sent(out.result);
     } else {
         self.sent(out.result);
     }
@@ -128,10 +141,14 @@ void DescriptorConnection::go_on_sending() {
         start_output();
         return;
     }
+    if (outgoing_->file != nullptr) {
+        start_file();
+        return;
+    }
     outgoing_.reset();
     if (closing_) {
         lose(nullptr);
-    } else if (eof_written_) {
+    } else if ((unwritable_ & eof_written) != 0) {
         try {
             end_output();
         } catch (const OSError&) {  // there is no connection any more, as the next read will tell
@@ -146,10 +163,10 @@ std::size_t DescriptorConnection::write_buffer_size() const noexcept {
 }
 
 void DescriptorConnection::write_eof() {
-    if (closing_ || eof_written_) {
+    if (closing_ || (unwritable_ & eof_written) != 0) {
         return;
     }
-    eof_written_ = true;
+    unwritable_ |= eof_written;
     if (outgoing_ == nullptr) {
         end_output();
     }

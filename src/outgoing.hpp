@@ -4,8 +4,10 @@
 #pragma once
 
 #include "descriptor_connection.hpp"
+#include "file_to_send.hpp"
 
 #include <cstddef>
+#include <memory>
 #include <string>
 
 namespace asyncio::detail {
@@ -25,6 +27,7 @@ struct DescriptorConnection::Outgoing final : lowlevel::Operation {
     std::string sending;
     std::size_t sent = 0;
     std::string queued;
+    std::shared_ptr<FileToSend> file;  // behind all of these
     bool under_way = false;
     bool dropped = false;  // the connection was aborted
 };

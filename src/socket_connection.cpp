@@ -48,8 +48,8 @@ SocketConnection::SocketConnection(LoopIO& io, Socket socket, std::size_t limit,
 void SocketConnection::write_all(std::span<const std::string_view> views) {
     constexpr std::size_t most_buffers = 64;
 
-    if (eof_written()) {
-        throw RuntimeError("Cannot call writelines() after write_eof()");
+    if (!writable()) {
+        refuse_write("writelines");
     }
     const auto is_empty = [](std::string_view view) { return view.empty(); };
     if (std::all_of(views.begin(), views.end(), is_empty) || refuses_writes()) {

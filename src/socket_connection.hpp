@@ -7,6 +7,7 @@
 #include "short_address.hpp"
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,6 +21,7 @@ public:
                      const lowlevel::SocketAddress& peer);
 
     void write_all(std::span<const std::string_view> views) override;
+    bool send_file(const std::shared_ptr<FileToSend>& file) override { return queue_file(file); }
     [[nodiscard]] bool can_write_eof() const noexcept override { return true; }
     [[nodiscard]] Address peername() const override { return peer_.get(); }
     [[nodiscard]] Address sockname() const override { return own_.get(); }

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -109,6 +110,8 @@ protected:
 /// What those get who wait for something of an orphaned stream.
 [[nodiscard]] const std::exception_ptr& loop_is_closed();
 
+struct FileToSend;
+
 /// Both halves: adds flow control, and the end. The carrier of what is sent and received: a socket,
 /// a pipe, TLS over another one are its subclasses. Its consumer is either the tasks that hold a
 /// StreamReader and a StreamWriter, or a Receiver.
@@ -148,6 +151,15 @@ public:
     [[nodiscard]] virtual bool served() const noexcept { return false; }
     /// Null once the loop is closed.
     [[nodiscard]] virtual EventLoop* loop() const noexcept = 0;
+
+    /// Sends a file behind what was written, if it can do so without reading it: true. Until
+    /// `file->done` is done, nothing can be written. Not while it is closing.
+    virtual bool send_file(const std::shared_ptr<FileToSend>& file) {
+        static_cast<void>(file);
+        return false;
+    }
+    /// Sends no more of the file than is under way.
+    virtual void stop_file() noexcept {}
 
     [[nodiscard]] bool closing() const noexcept { return closing_; }
     [[nodiscard]] bool lost() const noexcept { return lost_; }

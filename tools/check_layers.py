@@ -167,6 +167,9 @@ LAYERS = [
     create_connection
     create_server
     protocol_transport
+    descriptor_file
+    file_to_send
+    sendfile
     open_connection
     receive_text
     descriptor_connection

@@ -17,6 +17,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <initializer_list>
 #include <iterator>
@@ -165,6 +166,14 @@ public:
 
     /// Waits until enough is sent for more to be written. Any number of tasks may.
     [[nodiscard]] detail::Drain drain() { return detail::Drain(connection()); }
+
+    /// Sends a file behind what was written; see asyncio::sendfile() in <asyncio/transports.hpp>.
+    [[nodiscard]] Coroutine<std::int64_t> sendfile(const File& file, std::int64_t offset = 0,
+                                                   std::optional<std::int64_t> count = std::nullopt,
+                                                   SendfileOptions options = {});
+    [[nodiscard]] Coroutine<std::int64_t> sendfile(int file, std::int64_t offset = 0,
+                                                   std::optional<std::int64_t> count = std::nullopt,
+                                                   SendfileOptions options = {});
 
     /// Ends the stream that the peer reads, after what was written; reading goes on. OSError (of
     /// ENOTCONN) if the connection is gone and nothing was left to send.

@@ -14,6 +14,7 @@
 #include <asyncio/sockets.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <initializer_list>
 #include <memory>
@@ -27,8 +28,18 @@
 
 namespace asyncio {
 
+namespace files {
+class File;  // of <asyncio/files.hpp>
+}
+using files::File;
 class SSLContext;  // of <asyncio/ssl.hpp>
 class SSLObject;
+
+/// Keyword arguments of sendfile().
+struct SendfileOptions {
+    bool fallback = true;  ///< read and write the file where the system cannot send it
+};
+static_assert(std::is_trivially_destructible_v<SendfileOptions>);
 
 /// Keyword arguments of set_write_buffer_limits().
 struct WriteBufferLimits {
@@ -352,7 +363,7 @@ static_assert(std::is_trivially_destructible_v<TransportStartTLSOptions>);
 
 /// Keyword arguments of create_unix_server().
 struct CreateUnixServerOptions {
-    const SSLContext* ssl = nullptr;  ///< of <asyncio/ssl.hpp>: TLS
+    const SSLContext* ssl = nullptr;         ///< of <asyncio/ssl.hpp>: TLS
     int backlog = 100;                       ///< connections that wait to be accepted
     std::optional<int> mode = std::nullopt;  ///< of the file, 0 to 0777; none: as the umask has it
     bool cleanup_socket = true;              ///< the file goes when the server is closed
@@ -380,5 +391,27 @@ template <detail::ProtocolFactory Factory>
     return detail::create_unix_protocol_server(
         detail::erase_factory(std::forward<Factory>(protocol_factory)), std::move(sock), options);
 }
+
+// -------------------------------------------------------------------------------------- sendfile
+
+/// Sends a file, from `offset` on, behind what was written: `count` bytes, or all up to its end.
+/// `file` is a File or an open file of the system's. How many bytes that were; fewer than `count`
+/// if the file ends before. Its position is then behind them.
+///
+/// The system sends it without its being read, where it can (not with TLS, nor what is no regular
+/// file); then nothing may be written meanwhile: RuntimeError. Otherwise it is read in a thread and
+/// written, unless `fallback` is false: SendfileNotAvailableError.
+///
+/// Cancellation: nothing more is sent; the position says how much was.
+/// Errors:       OSError; ConnectionError if the connection is lost; RuntimeError if it is closing;
+///               std::invalid_argument if `count` is not positive, or `offset` is negative.
+[[nodiscard]] Coroutine<std::int64_t> sendfile(Transport& transport, const File& file,
+                                               std::int64_t offset = 0,
+                                               std::optional<std::int64_t> count = std::nullopt,
+                                               SendfileOptions options = {});
+[[nodiscard]] Coroutine<std::int64_t> sendfile(Transport& transport, int file,
+                                               std::int64_t offset = 0,
+                                               std::optional<std::int64_t> count = std::nullopt,
+                                               SendfileOptions options = {});
 
 }  // namespace asyncio
