@@ -6,11 +6,13 @@
 //     wrk -t1 -c64 -d5 http://127.0.0.1:8080/
 //
 // A second number is how many seconds a client may take for each step (support/http_server.hpp
-// says which limits there are). On Ctrl-C the requests that are under way are still answered.
+// says which limits there are). On Ctrl-C or SIGTERM the requests that are under way are still
+// answered.
 // SPDX-License-Identifier: MIT
 #include "support/http_server.hpp"
 
 #include <asyncio/asyncio.hpp>
+#include <asyncio/shutdown.hpp>
 
 #include <cstdio>
 #include <cstdlib>
@@ -62,6 +64,11 @@ Coroutine<http::Answer> answer(const http::Request& request) {
     co_return http::answer_of(404);
 }
 
+Coroutine<> stop_in_time(http::HttpServer& http) {
+    co_await shutdown_event().wait();
+    http.stop();
+}
+
 Coroutine<> amain(http::HttpServer& http, int port) {
     auto serve = [&http](StreamReader reader, StreamWriter writer) {
         return http.serve(std::move(reader), std::move(writer));
@@ -71,16 +78,11 @@ Coroutine<> amain(http::HttpServer& http, int port) {
     std::printf("serving on 127.0.0.1:%d\n", server.addresses().front().port());
     std::fflush(stdout);
 
-    Event never;
-    auto interrupted = co_await as_result(never.wait());
-    server.close();
-    http.stop();
-    auto rest = [&] { return server.wait_closed(); };
-    auto ended = co_await as_result(timeout(5s, rest));
-    if (!ended.has_value()) {
-        server.abort_clients();
-    }
-    interrupted.get();
+    const auto stopping = create_task(stop_in_time(http));
+    ServeOptions options;
+    options.grace = 5s;
+    co_await serve_until_signalled(server, options);
+    std::puts("bye");
 }
 
 int main(int argc, char** argv) {
@@ -91,8 +93,6 @@ int main(int argc, char** argv) {
     http::HttpServer http(answer, limits);  // here, because its tasks end after amain()
     try {
         run(amain(http, argc > 1 ? std::atoi(argv[1]) : 8080));
-    } catch (const KeyboardInterrupt&) {
-        std::puts("bye");
     } catch (const std::exception& error) {
         std::fprintf(stderr, "http_server: %s\n", error.what());  // the port is taken, perhaps
         return 1;

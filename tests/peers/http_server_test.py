@@ -208,13 +208,13 @@ class Protocol(ServerCase):
         self.assertEqual(answers.next()[0], 413)
         self.assertTrue(answers.at_end())
 
-    def test_end_answers_who_waits(self) -> None:
+    def check_end(self, number: signal.Signals) -> None:
         slow, slow_answers = self.open(b"GET /slow HTTP/1.1\r\n" + HOST + b"\r\n")
         idle, idle_answers = self.open(GET)
         self.assertEqual(idle_answers.next()[0], 200)
         begun, begun_answers = self.open(GET[:10])
         time.sleep(0.2)  # the server has read what was sent
-        self.server.send_signal(signal.SIGINT)
+        self.server.send_signal(number)
         self.assertTrue(idle_answers.at_end())
         self.assertEqual(begun_answers.next()[0], 503)
         for client in (idle, begun):
@@ -225,6 +225,12 @@ class Protocol(ServerCase):
         slow.close()
         output, _ = self.server.communicate(timeout=SECONDS)
         self.assertEqual((output, self.server.returncode), ("bye\n", 0))
+
+    def test_ctrl_c_answers_who_waits(self) -> None:
+        self.check_end(signal.SIGINT)
+
+    def test_sigterm_answers_who_waits(self) -> None:
+        self.check_end(signal.SIGTERM)
 
 
 class Abuse(ServerCase):
