@@ -155,7 +155,7 @@ private:
     TransferOpcodes opcodes_;
     bool input_under_way_ : 1 = false;
     bool found_nothing_ : 1 = false;  // the last attempt, which was made
-    bool losing_ : 1 = false;  // it is about to be lost, or is
+    bool losing_ : 1 = false;         // it is about to be lost, or is
     bool loss_scheduled_ : 1 = false;
     static constexpr std::uint8_t eof_written = 1;
     static constexpr std::uint8_t sending_file = 2;

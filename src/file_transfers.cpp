@@ -75,8 +75,8 @@ void FileRead::aim_next() {
         bytes = std::max(bytes, count_ - (used_ - begin_));
     } else if (until_ == Until::end) {
         // Into the room that there is; where that is used up, there is more than was expected.
-        bytes = text_.capacity() > used_ ? text_.capacity() - used_
-                                         : std::max(bytes, used_ - begin_);
+        bytes =
+            text_.capacity() > used_ ? text_.capacity() - used_ : std::max(bytes, used_ - begin_);
     }
     bytes = std::min(bytes, most_at_once);
     if (begin_ > 0 && text_.capacity() < used_ + bytes) {

@@ -12,7 +12,6 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>

@@ -1,6 +1,6 @@
 // asyncio.hpp - everything but what has a library or a target of its own, what Python has not
-// (cancel_scope.hpp, channels.hpp, embedding.hpp, file_watch.hpp, shutdown.hpp: docs/beyond.md), and
-// the extension and test headers.
+// (cancel_scope.hpp, channels.hpp, embedding.hpp, file_watch.hpp, shutdown.hpp: docs/beyond.md),
+// and the extension and test headers.
 //
 // SPDX-License-Identifier: MIT
 #pragma once
@@ -17,8 +17,8 @@
 #include <asyncio/graph.hpp>
 #include <asyncio/locks.hpp>
 #include <asyncio/log.hpp>
-#include <asyncio/protocols.hpp>
 #include <asyncio/pipes.hpp>
+#include <asyncio/protocols.hpp>
 #include <asyncio/queues.hpp>
 #include <asyncio/result.hpp>
 #include <asyncio/runners.hpp>

@@ -24,12 +24,14 @@ ProactorFactory set_proactor_factory(ProactorFactory factory) noexcept {
     return factory_in_use.exchange(factory, std::memory_order_acq_rel);
 }
 
-// In an environment that is the same for many machines a wish is no order; a name in the program is.
+// In an environment that is the same for many machines a wish is no order; a name in the program
+// is.
 static std::unique_ptr<Proactor> make_io_uring_or_epoll() {
     try {
         return make_io_uring_proactor();
     } catch (const OSError& error) {
-        detail::log(Level::debug, "ASYNCIO_PROACTOR: epoll instead of " + std::string(error.what()));
+        detail::log(Level::debug,
+                    "ASYNCIO_PROACTOR: epoll instead of " + std::string(error.what()));
         return make_epoll_proactor();
     }
 }

@@ -47,9 +47,8 @@ static std::int64_t status_of(const Operation& operation, const FileRequest& req
 std::int64_t read_cached(Operation& operation) noexcept {
     const FileRequest& request = *static_cast<const FileRequest*>(operation.data);
     const iovec buffer{request.buffer, operation.size};
-    const std::int64_t result = complete([&]() noexcept {
-        return ::preadv2(operation.fd, &buffer, 1, request.offset, RWF_NOWAIT);
-    });
+    const std::int64_t result = complete(
+        [&]() noexcept { return ::preadv2(operation.fd, &buffer, 1, request.offset, RWF_NOWAIT); });
     // Whatever it is that fails will fail in a thread as well, or succeed there.
     return result < 0 ? -EAGAIN : result;
 }

@@ -12,8 +12,7 @@ using namespace asyncio;
 
 static Coroutine<> amain() {
     const SSLContext context = create_default_context();
-    const auto result =
-        co_await as_result(open_connection("127.0.0.1", 1, {.ssl = &context}));
+    const auto result = co_await as_result(open_connection("127.0.0.1", 1, {.ssl = &context}));
     if (result.has_value()) {
         std::puts("somebody listens on port 1");
         std::exit(1);

@@ -33,7 +33,8 @@ enum class Opcode : std::uint8_t {
     send_file,     ///< fd (a stream socket), argument: the file's descriptor, data: an int64_t,
                    ///< where to begin in it, size; result: bytes taken, 0 at the end of the file
     // Cold and immediate (Proactor::call). An accept, recv, read, recv_message or
-    // send_message that is called does it at once, whatever else has been started on the descriptor; -EAGAIN if it would
+    // send_message that is called does it at once, whatever else has been started on the
+    // descriptor; -EAGAIN if it would
     // have to wait.
     socket,       ///< argument: family, argument2: type; result: descriptor, non-blocking, CLOEXEC
     bind,         ///< fd, address
