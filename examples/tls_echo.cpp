@@ -24,7 +24,8 @@ Coroutine<> make_certificate(std::string path) {
         "ec_paramgen_curve:P-256", "-nodes", "-days", "1", "-subj", "/CN=localhost", "-addext",
         "subjectAltName=DNS:localhost", "-addext", "keyUsage=critical,digitalSignature,keyCertSign",
         "-keyout", path, "-out", path + ".crt");
-    if (co_await openssl.wait() != 0) {
+    const int status = co_await openssl.wait();
+    if (status != 0) {
         throw std::runtime_error("openssl failed");
     }
 }

@@ -494,14 +494,15 @@ NETWORK_TEST(Datagrams, may_close_their_endpoint_from_every_callback) {
                         abort ? raw->transport->abort() : raw->transport->close();
                     }
                 };
-                auto a = co_await create_datagram_endpoint([protocol] { return protocol; },
-                                                           {.local_addr = {"127.0.0.1", 0}});
+                const auto make = [protocol] { return protocol; };
+                auto a = co_await create_datagram_endpoint(make, {.local_addr = {"127.0.0.1", 0}});
                 if (when != "made") {
                     a.transport.sendto("x", a.transport.sockname());
                     co_await until(*protocol, 2);
                     a.transport.close();
                 }
-                co_await until(*protocol, when == "made" ? 2 : 3);
+                const std::size_t lines = when == "made" ? 2 : 3;
+                co_await until(*protocol, lines);
                 EXPECT_EQ(protocol->lines.back(), "lost none");
             }
             co_await settle();

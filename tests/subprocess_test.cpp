@@ -426,8 +426,12 @@ ASYNC_TEST(Communicate, keeps_all_of_it_whenever_it_is_cancelled) {
             EXPECT_EQ((*result).stdout_ + (*result).stderr_, "inputerr\n");
             continue;
         }
-        const ProcessOutput rest =
-            turns == 0 ? co_await process.communicate("input") : co_await process.communicate();
+        ProcessOutput rest;
+        if (turns == 0) {
+            rest = co_await process.communicate("input");
+        } else {
+            rest = co_await process.communicate();
+        }
         EXPECT_EQ(rest.stdout_ + rest.stderr_, "inputerr\n") << turns;
     }
 }

@@ -610,7 +610,8 @@ ASYNC_TEST(TLSStreams, give_a_slow_peer_as_long_as_it_takes_to_get_the_rest) {
     std::string received;
 
     while (received.size() < size) {
-        if (!co_await tls.more(peer)) {
+        const bool more = co_await tls.more(peer);
+        if (!more) {
             break;
         }
         received += asyncio::testing::read_available(tls.object);

@@ -255,6 +255,7 @@ class Checker:
         """A whole expression or declaration, without what is in lambdas."""
         if not awaits(expression):
             return
+        in_options = {id(part) for part in fields_of_options(expression)}
         for index, part in enumerate(flat := list(flatten(expression))):
             if isinstance(part, Lambda):
                 if captures_by_value(part.captures):
@@ -262,7 +263,7 @@ class Checker:
             elif isinstance(part, Braces):
                 if awaits(part.inside):
                     self.found.append((part.line, "braced await"))
-                elif not is_harmless(part):
+                elif not is_harmless(part) and id(part) not in in_options:
                     self.found.append((part.line, "braces"))
             elif part.text == "?":
                 self.found.append((part.line, "ternary"))
@@ -285,11 +286,23 @@ def type_before(expression: list) -> list[str]:
     return words
 
 
+def is_options(braces: Braces) -> bool:
+    """Those of the library have nothing to destroy, and so neither have their fields."""
+    first = braces.inside[0] if braces.inside else None
+    return isinstance(first, Token) and first.text == "."
+
+
+def fields_of_options(expression: list) -> Iterator:
+    for part in flatten(expression):
+        if isinstance(part, Braces) and is_options(part):
+            yield from flatten(part.inside)
+
+
 def is_harmless(braces: Braces) -> bool:
     """No aggregate temporary with something to destroy: `{}`, options with designators, classes
     with constructors."""
     first = braces.inside[0] if braces.inside else None
-    if isinstance(first, Token) and first.text == ".":
+    if is_options(braces):
         return True
     if not braces.type:
         return first is None
