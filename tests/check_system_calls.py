@@ -34,7 +34,7 @@ HARMLESS = set("""
     pthread_cond_wait pthread_equal pthread_getspecific pthread_key_create pthread_mutex_lock
     pthread_mutex_unlock pthread_once pthread_self pthread_setname_np pthread_setspecific
     pthread_sigmask raise sigaction sigaddset sigdelset sigemptyset sigfillset sigismember
-    sigtimedwait signal
+    sigtimedwait signal usleep
 """.split())
 
 

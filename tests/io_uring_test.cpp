@@ -474,6 +474,23 @@ TEST_F(IoUringTest, tells_the_peer_of_the_end_at_once_when_it_closes_what_is_wai
     EXPECT_EQ(receiver.result, -ECANCELED);
 }
 
+// The poll has been woken, and nobody has looked since: such a one is not to be missed.
+TEST_F(IoUringTest, tells_the_peer_of_the_end_when_it_closes_what_has_just_become_ready) {
+    for (int round = 0; round < 10; ++round) {
+        Driver driver(ring());
+        Pair pair = tcp_pair();
+        Probe& receiver = driver.wait_with(driver.make_receiver(pair.ours));
+        put(pair.theirs, "x");
+
+        EXPECT_EQ(driver.call(Opcode::close, pair.ours.release()), 0);
+
+        pollfd entry{pair.theirs, POLLIN, 0};
+        EXPECT_EQ(::poll(&entry, 1, 10'000), 1);
+        EXPECT_TRUE(driver.finished(receiver));
+        EXPECT_EQ(receiver.result, -ECANCELED);
+    }
+}
+
 TEST_F(IoUringTest, frees_the_address_of_a_server_at_once_when_it_closes_it) {
     Driver driver(ring());
     for (int i = 0; i < 10; ++i) {
@@ -585,8 +602,6 @@ TEST_F(IoUringTest, makes_no_system_call_when_there_is_nothing_to_report) {
     Pair pair = tcp_pair();
     driver.wait_with(driver.make_receiver(pair.ours));
     driver.settle();
-    const int result = in_child([] { return 0; });  // a system call is counted by refusing it
-    EXPECT_EQ(result, 0);
 
     EXPECT_FALSE(static_cast<IoUring&>(driver.proactor()).ring().has_work());
     put(pair.theirs, "x");
@@ -629,7 +644,6 @@ TEST_F(IoUringTest, goes_on_in_another_thread_when_the_first_has_ended) {
     EXPECT_EQ(driver.close(pair.ours), 0);
     EXPECT_TRUE(driver.finished(next));
     char byte = 0;
-    EXPECT_EQ(::poll(nullptr, 0, 0), 0);
     pollfd entry{pair.theirs, POLLIN, 0};
     EXPECT_EQ(::poll(&entry, 1, 10'000), 1);
     EXPECT_EQ(::recv(pair.theirs, &byte, 1, 0), 0);

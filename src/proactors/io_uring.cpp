@@ -303,7 +303,8 @@ bool IoUring::disarm(std::uint64_t tag) noexcept {
     if (entry == nullptr) {
         return false;
     }
-    io_uring_prep_poll_remove(entry, tag);
+    // Not POLL_REMOVE, which leaves alone what was woken and has not been completed yet.
+    io_uring_prep_cancel64(entry, tag, 0);
     io_uring_sqe_set_data64(entry, ignored);
     return true;
 }

@@ -61,7 +61,7 @@ static int try_out(Ring& ring) {
         }
     }
     entry = ring.next();
-    io_uring_prep_poll_remove(entry, tag);
+    io_uring_prep_cancel64(entry, tag, 0);
     io_uring_sqe_set_data64(entry, 0);
     if (result = ring.enter(); result < 0) {
         return -result;

@@ -69,15 +69,14 @@ int Ring::set_up(const RingOptions& options, unsigned flags) noexcept {
         result = io_uring_ring_dontfork(&ring_);
     }
     if (result == 0 && options.restricted) {
-        std::array<io_uring_restriction, 4> allowed{};
-        const std::array<std::uint8_t, 3> opcodes = {IORING_OP_POLL_ADD, IORING_OP_POLL_REMOVE,
-                                                     IORING_OP_ASYNC_CANCEL};
+        std::array<io_uring_restriction, 3> allowed{};
+        const std::array<std::uint8_t, 2> opcodes = {IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL};
         for (std::size_t i = 0; i < opcodes.size(); ++i) {
             allowed[i].opcode = IORING_RESTRICTION_SQE_OP;
             allowed[i].sqe_op = opcodes[i];
         }
-        allowed[3].opcode = IORING_RESTRICTION_REGISTER_OP;
-        allowed[3].register_op = IORING_REGISTER_ENABLE_RINGS;
+        allowed[2].opcode = IORING_RESTRICTION_REGISTER_OP;
+        allowed[2].register_op = IORING_REGISTER_ENABLE_RINGS;
         result = tell(ring_, IORING_REGISTER_RESTRICTIONS, allowed.data(), allowed.size());
         for (const std::uint8_t opcode : opcodes) {
             opcodes_ |= std::uint64_t{1} << opcode;
