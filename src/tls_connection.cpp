@@ -61,7 +61,11 @@ void TLSConnection::start(HandshakeDone done) {
     if (carrier().ended() && carrier().buffered().empty()) {
         incoming_->end();
     }
-    do_handshake();
+    try {
+        do_handshake();
+    } catch (const std::bad_alloc&) {
+        handshake_failed(std::current_exception());
+    }
     look_for_input();
 }
 
