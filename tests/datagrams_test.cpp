@@ -78,7 +78,7 @@ struct Recorder : DatagramProtocol {
 using Endpoint = ProtocolPair<Recorder, DatagramTransport>;
 
 Coroutine<Endpoint> endpoint(CreateDatagramEndpointOptions options = {
-                                 .local_addr = {"127.0.0.1", 0}}) {
+                                 .local_addr = DatagramAddress("127.0.0.1", 0)}) {
     co_return co_await create_datagram_endpoint([] { return std::make_unique<Recorder>(); },
                                                 options);
 }
@@ -167,9 +167,10 @@ NETWORK_TEST(Datagrams, go_to_the_one_that_the_socket_is_connected_to) {
 NETWORK_TEST(Datagrams, find_a_host_by_its_name) {
     auto server = co_await endpoint();
     const int port = server.transport.sockname().port();
-    auto client = co_await create_datagram_endpoint(
-        [] { return std::make_unique<Recorder>(); },
-        {.local_addr = {"127.0.0.1", 0}, .remote_addr = {"localhost", port}});
+    auto client =
+        co_await create_datagram_endpoint([] { return std::make_unique<Recorder>(); },
+                                          {.local_addr = DatagramAddress("127.0.0.1", 0),
+                                           .remote_addr = DatagramAddress("localhost", port)});
     client.transport.sendto("hello");
     co_await until(*server.protocol, 2);
     EXPECT_EQ(server.protocol->lines.back(), "got hello");
@@ -193,7 +194,7 @@ NETWORK_TEST(Datagrams, may_be_empty) {
 }
 
 NETWORK_TEST(Datagrams, of_ipv6_go_as_well) {
-    auto a = co_await endpoint({.local_addr = {"::1", 0}});
+    auto a = co_await endpoint({.local_addr = DatagramAddress("::1", 0)});
     auto b = co_await endpoint_to(a.transport.sockname());
     b.transport.sendto("six");
     co_await until(*a.protocol, 2);
@@ -315,7 +316,7 @@ NETWORK_TEST(Datagrams, are_kept_when_the_system_takes_no_more) {
     const Mailbox mailbox(directory / "mailbox");
     auto a = co_await create_datagram_endpoint(
         [] { return std::make_unique<Recorder>(); },
-        {.remote_addr = {directory / "mailbox"}, .family = AddressFamily::unix_});
+        {.remote_addr = DatagramAddress(directory / "mailbox"), .family = AddressFamily::unix_});
     a.transport.set_write_buffer_limits({.high = 1000, .low = 100});
     EXPECT_EQ(a.transport.get_write_buffer_limits(),
               (std::pair<std::size_t, std::size_t>(100, 1000)));
@@ -375,7 +376,8 @@ struct Full {
     Coroutine<Endpoint> connect() {
         auto a = co_await create_datagram_endpoint(
             [] { return std::make_unique<Recorder>(); },
-            {.remote_addr = {directory / "mailbox"}, .family = AddressFamily::unix_});
+            {.remote_addr = DatagramAddress(directory / "mailbox"),
+             .family = AddressFamily::unix_});
         while (a.transport.get_write_buffer_size() < 50) {
             a.transport.sendto(std::to_string(sent++));
         }
@@ -494,15 +496,16 @@ NETWORK_TEST(Datagrams, may_close_their_endpoint_from_every_callback) {
                         abort ? raw->transport->abort() : raw->transport->close();
                     }
                 };
-                const auto make = [protocol] { return protocol; };
-                auto a = co_await create_datagram_endpoint(make, {.local_addr = {"127.0.0.1", 0}});
+                const auto factory = [protocol] { return protocol; };
+                auto a = co_await create_datagram_endpoint(
+                    factory, {.local_addr = DatagramAddress("127.0.0.1", 0)});
                 if (when != "made") {
                     a.transport.sendto("x", a.transport.sockname());
                     co_await until(*protocol, 2);
                     a.transport.close();
                 }
-                const std::size_t lines = when == "made" ? 2 : 3;
-                co_await until(*protocol, lines);
+                const std::size_t count = when == "made" ? 2 : 3;
+                co_await until(*protocol, count);
                 EXPECT_EQ(protocol->lines.back(), "lost none");
             }
             co_await settle();
@@ -583,7 +586,7 @@ NETWORK_TEST(Datagrams, leave_nothing_whenever_their_start_is_cancelled) {
     const std::size_t before = open_descriptors();
     for (int turns = 0; turns < 8; ++turns) {
         for (const char* host : {"127.0.0.1", "localhost"}) {
-            auto task = create_task(endpoint({.remote_addr = {host, 9}}));
+            auto task = create_task(endpoint({.remote_addr = DatagramAddress(host, 9)}));
             for (int i = 0; i < turns; ++i) {
                 co_await sleep(0);
             }
@@ -608,7 +611,8 @@ NETWORK_TEST(CreateDatagramEndpoint, checks_what_it_is_given) {
     const Result<Endpoint> nothing = co_await as_result(create_datagram_endpoint(make));
     EXPECT_EQ(why(nothing.error()), "ValueError('unexpected address family')");
     const Result<Endpoint> mixed = co_await as_result(create_datagram_endpoint(
-        make, {.local_addr = {"127.0.0.1", 0}, .remote_addr = {"::1", 9}}));
+        make,
+        {.local_addr = DatagramAddress("127.0.0.1", 0), .remote_addr = DatagramAddress("::1", 9)}));
     EXPECT_EQ(why(mixed.error()), "ValueError('can not get address information')");
     const Result<Endpoint> stream =
         co_await as_result(create_datagram_endpoint(make, Socket(AddressFamily::ipv4)));
@@ -644,7 +648,7 @@ NETWORK_TEST(CreateDatagramEndpoint, reports_that_an_address_is_taken) {
 }
 
 NETWORK_TEST(CreateDatagramEndpoint, shares_a_port_if_it_is_told_to) {
-    auto a = co_await endpoint({.local_addr = {"127.0.0.1", 0}, .reuse_port = true});
+    auto a = co_await endpoint({.local_addr = DatagramAddress("127.0.0.1", 0), .reuse_port = true});
     auto b = co_await endpoint({.local_addr = a.transport.sockname(), .reuse_port = true});
     EXPECT_EQ(a.transport.sockname(), b.transport.sockname());
     a.transport.close();
@@ -672,8 +676,8 @@ NETWORK_TEST(CreateDatagramEndpoint, makes_unix_sockets) {
     const std::string path = directory / "a";
     { const Mailbox stale(path); }
     auto a = co_await endpoint({.local_addr = path.c_str(), .family = AddressFamily::unix_});
-    auto b = co_await endpoint({.local_addr = (directory / "b").c_str(),
-                                .remote_addr = {path},
+    auto b = co_await endpoint({.local_addr = DatagramAddress(directory / "b"),
+                                .remote_addr = DatagramAddress(path),
                                 .family = AddressFamily::unix_});
     b.transport.sendto("by a path");
     co_await until(*a.protocol, 2);

@@ -51,7 +51,7 @@ Coroutine<> refuse(CreateDatagramEndpointOptions options) {
 
 Coroutine<> main_() {
     auto server = co_await create_datagram_endpoint(
-        [] { return std::make_unique<Recorder>("server"); }, {.local_addr = {"127.0.0.1", 0}});
+        [] { return std::make_unique<Recorder>("server"); }, {.local_addr = DatagramAddress("127.0.0.1", 0)});
     print("server is there");
     const Address address = server.transport.sockname();
     auto client = co_await create_datagram_endpoint(
@@ -89,7 +89,7 @@ Coroutine<> main_() {
     co_await sleep(0.001);
 
     co_await refuse({});
-    co_await refuse({.local_addr = {"127.0.0.1", 0}, .remote_addr = {"::1", 9}});
+    co_await refuse({.local_addr = DatagramAddress("127.0.0.1", 0), .remote_addr = DatagramAddress("::1", 9)});
 }
 
 int main() {
