@@ -519,4 +519,21 @@ std::unique_ptr<EventLoop> new_event_loop(std::string_view proactor) {
     return std::make_unique<EventLoop>(lowlevel::make_proactor(proactor));
 }
 
+// Set by a program; it may be gone.
+static constinit thread_local EventLoop* event_loop_of_thread = nullptr;
+
+EventLoop& get_event_loop() {
+    if (EventLoop* const running = detail::thread_state.loop) {
+        return *running;
+    }
+    if (event_loop_of_thread == nullptr || !EventLoop::exists(event_loop_of_thread)) {
+        throw RuntimeError("There is no current event loop in this thread.");
+    }
+    return *event_loop_of_thread;
+}
+
+void set_event_loop(EventLoop* loop) noexcept {
+    event_loop_of_thread = loop;
+}
+
 }  // namespace asyncio

@@ -140,6 +140,9 @@ EventLoop& Runner::get_loop() {
         }
         context_ = copy_context();
         loop_ = std::move(loop);  // last: where there is a loop there is a context
+        if (options_.loop_factory == nullptr) {
+            set_event_loop(loop_.get());
+        }
     }
     return *loop_;
 }
@@ -169,11 +172,15 @@ void Runner::close() {
     closed_ = true;
     struct Close {
         std::unique_ptr<EventLoop>& loop;
+        bool was_set;
         ~Close() {
+            if (was_set) {
+                set_event_loop(nullptr);
+            }
             loop->close();
             loop.reset();
         }
-    } close_at_end{loop_};
+    } close_at_end{loop_, options_.loop_factory == nullptr};
     cancel_all_tasks(*loop_);
     loop_->run_until_complete(loop_->shutdown_asyncgens());
     loop_->run_until_complete(loop_->shutdown_default_executor(Duration(300)));

@@ -5,6 +5,7 @@
 #include "support/observe.hpp"
 
 #include <asyncio/events.hpp>
+#include <asyncio/runners.hpp>
 #include <asyncio/tasks.hpp>
 
 #include <atomic>
@@ -801,5 +802,55 @@ TEST(TimerHandles, are_ordered_by_when_they_are_due_and_hashed_by_identity) {
 }
 
 }  // namespace
+
+// -------------------------------------------------------------------------- the current loop
+
+static std::string why_no_event_loop() {
+    try {
+        static_cast<void>(get_event_loop());
+    } catch (...) {
+        return describe(std::current_exception());
+    }
+    return "";
+}
+
+TEST(GetEventLoop, gives_the_loop_that_runs_or_the_one_that_was_set) {
+    EXPECT_EQ(why_no_event_loop(),
+              "RuntimeError('There is no current event loop in this thread.')");
+    EventLoop running;
+    EventLoop other;
+    set_event_loop(&other);
+    EXPECT_EQ(&get_event_loop(), &other);
+    EventLoop* seen = nullptr;
+    running.call_soon([&] {
+        seen = &get_event_loop();
+        running.stop();
+    });
+    running.run_forever();
+    EXPECT_EQ(seen, &running);
+    EXPECT_EQ(&get_event_loop(), &other);
+    set_event_loop(nullptr);
+    EXPECT_NE(why_no_event_loop(), "");
+}
+
+TEST(GetEventLoop, knows_nothing_of_a_loop_that_is_gone) {
+    {
+        EventLoop loop;
+        set_event_loop(&loop);
+    }
+    EXPECT_NE(why_no_event_loop(), "");
+    set_event_loop(nullptr);
+}
+
+TEST(GetEventLoop, gives_that_of_a_runner_until_it_is_closed) {
+    Runner runner;
+    EXPECT_EQ(&runner.get_loop(), &get_event_loop());
+    runner.close();
+    EXPECT_NE(why_no_event_loop(), "");
+
+    Runner with_factory({.loop_factory = [] { return new_event_loop(); }});
+    static_cast<void>(with_factory.get_loop());
+    EXPECT_NE(why_no_event_loop(), "");
+}
 
 }  // namespace asyncio

@@ -393,6 +393,7 @@ private:
     friend void lowlevel::add_instrument(EventLoop& loop, lowlevel::Instrument& instrument);
     friend void lowlevel::remove_instrument(EventLoop& loop, lowlevel::Instrument& instrument);
     friend struct detail::LoopGate;
+    friend EventLoop& get_event_loop();
 
     /// Throws RuntimeError if the loop is closed, or one runs in this thread.
     void check_runnable() const;
@@ -512,5 +513,17 @@ private:
 
 /// A loop for this thread, not yet running; the caller owns it. `proactor` as for make_proactor().
 [[nodiscard]] std::unique_ptr<EventLoop> new_event_loop(std::string_view proactor = {});
+
+/// The loop that runs in this thread, or else the one that set_event_loop() was given in it, which
+/// need not run; RuntimeError if there is none. (Python's policies would make one, until 3.14.)
+[[nodiscard]] EventLoop& get_event_loop();
+
+/// What get_event_loop() gives in this thread while no loop runs; null: nothing. The caller owns it.
+/// A Runner sets its own, unless it has a loop factory, and nothing at its end.
+void set_event_loop(EventLoop* loop) noexcept;
+
+/// How many seconds a loop waits at most before it looks at its timers again, in Python. Loops here
+/// wait as long as they have to.
+inline constexpr int MAXIMUM_SELECT_TIMEOUT = 24 * 3600;
 
 }  // namespace asyncio
