@@ -29,6 +29,7 @@ HARMLESS = set("""
     stdout strchr strcmp strerror strerror_r strlen strncmp strnlen strrchr strtol strtoul strtoull
     strtoll strtod vsnprintf environ
     closedir gnu_dev_makedev isatty io_uring_free_probe io_uring_get_probe_ring io_uring_queue_exit
+    __cmsg_nxthdr timerfd_settime usleep
     clock_gettime getegid geteuid getgid getpid gettid getuid sched_yield sysconf
     pthread_atfork pthread_cond_broadcast pthread_cond_clockwait pthread_cond_signal
     pthread_cond_wait pthread_equal pthread_getspecific pthread_key_create pthread_mutex_lock

@@ -56,6 +56,7 @@ ssize_t __real_recvfrom(int fd, void* data, std::size_t size, int flags, sockadd
                         socklen_t* address_size);
 ssize_t __real_recvmsg(int fd, msghdr* message, int flags);
 ssize_t __real_send(int fd, const void* data, std::size_t size, int flags);
+ssize_t __real_sendfile(int to, int from, off_t* offset, std::size_t size);
 ssize_t __real_sendmsg(int fd, const msghdr* message, int flags);
 ssize_t __real_sendto(int fd, const void* data, std::size_t size, int flags,
                       const sockaddr* address, socklen_t address_size);
@@ -397,6 +398,7 @@ MAY_FAIL(ssize_t, copy_file_range,
          (int from, off64_t* from_offset, int to, off64_t* to_offset, std::size_t size,
           unsigned flags),
          (from, from_offset, to, to_offset, size, flags))
+MAY_FAIL(int, dup, (int fd), (fd))
 MAY_FAIL(int, epoll_create1, (int flags), (flags))
 MAY_FAIL(int, fchmod, (int fd, mode_t mode), (fd, mode))
 MAY_FAIL(int, fdatasync, (int fd), (fd))
@@ -411,6 +413,11 @@ MAY_FAIL(ssize_t, preadv2, (int fd, const iovec* buffers, int count, off_t offse
 MAY_FAIL(ssize_t, readlink, (const char* path, char* target, std::size_t size),
          (path, target, size))
 MAY_FAIL(int, mkdirat, (int directory, const char* path, mode_t mode), (directory, path, mode))
+MAY_FAIL(int, inotify_add_watch, (int fd, const char* path, std::uint32_t mask), (fd, path, mask))
+MAY_FAIL(int, inotify_init1, (int flags), (flags))
+MAY_FAIL(int, inotify_rm_watch, (int fd, int watch), (fd, watch))
+MAY_FAIL(int, lstat, (const char* path, struct stat* status), (path, status))
+MAY_FAIL(int, timerfd_create, (int clock, int flags), (clock, flags))
 MAY_FAIL(int, ioctl, (int fd, unsigned long request, void* argument), (fd, request, argument))
 MAY_FAIL(int, kill, (pid_t pid, int signal), (pid, signal))
 MAY_FAIL(int, open, (const char* path, int flags, mode_t mode), (path, flags, mode))
@@ -546,6 +553,10 @@ RING_CALL_MAY_FAIL(io_uring_submit_and_wait_timeout,
 MAY_RETURN_ERROR(getaddrinfo,
                  (const char* host, const char* service, const addrinfo* hints, addrinfo** infos),
                  (host, service, hints, infos))
+MAY_RETURN_ERROR(getnameinfo,
+                 (const sockaddr* address, socklen_t address_size, char* host, socklen_t host_size,
+                  char* service, socklen_t service_size, int flags),
+                 (address, address_size, host, host_size, service, service_size, flags))
 MAY_RETURN_ERROR(getgrnam_r,
                  (const char* name, group* entry, char* buffer, std::size_t size, group** result),
                  (name, entry, buffer, size, result))
@@ -612,6 +623,11 @@ ssize_t __wrap_pread(int fd, void* data, std::size_t size, off_t offset) {
 ssize_t __wrap_pwrite(int fd, const void* data, std::size_t size, off_t offset) {
     const int error = Mood::get().meet("pwrite", fd, size);
     return error != 0 ? refuse<ssize_t>(error) : __real_pwrite(fd, data, size, offset);
+}
+
+ssize_t __wrap_sendfile(int to, int from, off_t* offset, std::size_t size) {
+    const int error = Mood::get().meet("sendfile", to, size);
+    return error != 0 ? refuse<ssize_t>(error) : __real_sendfile(to, from, offset, size);
 }
 
 ssize_t __wrap_sendmsg(int fd, const msghdr* message, int flags) {
