@@ -157,29 +157,30 @@ static Coroutine<std::int64_t> send_over(Transport& transport, FilePart part, bo
     return send_file(StreamKeep(own->connection()), std::move(part), fallback);
 }
 
+static FilePart part_of(int file, const SendfileOptions& options) {
+    return {file, std::nullopt, options.offset, options.count};
+}
+static FilePart part_of(const File& file, const SendfileOptions& options) {
+    return {file.fileno(), file, options.offset, options.count};
+}
+
 }  // namespace detail
 
-Coroutine<std::int64_t> sendfile(Transport& transport, int file, std::int64_t offset,
-                                 std::optional<std::int64_t> count, SendfileOptions options) {
-    return detail::send_over(transport, {file, std::nullopt, offset, count}, options.fallback);
+Coroutine<std::int64_t> sendfile(Transport& transport, int file, SendfileOptions options) {
+    return detail::send_over(transport, detail::part_of(file, options), options.fallback);
 }
 
-Coroutine<std::int64_t> sendfile(Transport& transport, const File& file, std::int64_t offset,
-                                 std::optional<std::int64_t> count, SendfileOptions options) {
-    return detail::send_over(transport, {file.fileno(), file, offset, count}, options.fallback);
+Coroutine<std::int64_t> sendfile(Transport& transport, const File& file, SendfileOptions options) {
+    return detail::send_over(transport, detail::part_of(file, options), options.fallback);
 }
 
-Coroutine<std::int64_t> StreamWriter::sendfile(int file, std::int64_t offset,
-                                               std::optional<std::int64_t> count,
-                                               SendfileOptions options) {
-    return detail::send_file(detail::StreamKeep(connection()), {file, std::nullopt, offset, count},
+Coroutine<std::int64_t> StreamWriter::sendfile(int file, SendfileOptions options) {
+    return detail::send_file(detail::StreamKeep(connection()), detail::part_of(file, options),
                              options.fallback);
 }
 
-Coroutine<std::int64_t> StreamWriter::sendfile(const File& file, std::int64_t offset,
-                                               std::optional<std::int64_t> count,
-                                               SendfileOptions options) {
-    return detail::send_file(detail::StreamKeep(connection()), {file.fileno(), file, offset, count},
+Coroutine<std::int64_t> StreamWriter::sendfile(const File& file, SendfileOptions options) {
+    return detail::send_file(detail::StreamKeep(connection()), detail::part_of(file, options),
                              options.fallback);
 }
 

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: MIT
 #include <asyncio/transports.hpp>
 #include <asyncio/files.hpp>
+#include <asyncio/testing/memory_streams.hpp>
 
 #include "support/network.hpp"
 #include "support/recording_protocols.hpp"
@@ -513,15 +514,24 @@ ASYNC_TEST(Sendfile, reads_and_writes_what_the_system_cannot_send_if_it_may) {
     ::close(pipe[1]);
     Peer peer;
     auto [reader, writer] = co_await asyncio::testing::open_to(peer);
-    EXPECT_EQ(describe((co_await as_result(
-                            writer.sendfile(pipe[0], 0, std::nullopt, {.fallback = false})))
-                           .error()),
+    EXPECT_EQ(describe((co_await as_result(writer.sendfile(pipe[0], {.fallback = false}))).error()),
               "SendfileNotAvailableError('sendfile syscall is not supported')");
     EXPECT_TRUE((co_await as_result(writer.sendfile(pipe[0]))).error())
         << "a pipe has no positions";
     ::close(pipe[0]);
     writer.close();
     co_await writer.wait_closed();
+}
+
+ASYNC_TEST(Sendfile, reads_and_writes_over_what_is_no_socket) {
+    const ScratchFile file(200'000);
+    auto [a, b, wire] = asyncio::testing::memory_stream_pair();
+    auto sending = create_task(a.writer.sendfile(file.fd, 5));
+    EXPECT_EQ(co_await b.reader.readexactly(199'995), file.content.substr(5));
+    EXPECT_EQ(co_await sending, 199'995);
+    EXPECT_EQ(file.position(), 200'000);
+    a.writer.close();
+    b.writer.close();
 }
 
 ASYNC_TEST(Sendfile, is_cancelled_and_the_position_says_how_much_was_sent) {

@@ -168,12 +168,14 @@ public:
     [[nodiscard]] detail::Drain drain() { return detail::Drain(connection()); }
 
     /// Sends a file behind what was written; see asyncio::sendfile() in <asyncio/transports.hpp>.
-    [[nodiscard]] Coroutine<std::int64_t> sendfile(const File& file, std::int64_t offset = 0,
-                                                   std::optional<std::int64_t> count = std::nullopt,
-                                                   SendfileOptions options = {});
-    [[nodiscard]] Coroutine<std::int64_t> sendfile(int file, std::int64_t offset = 0,
-                                                   std::optional<std::int64_t> count = std::nullopt,
-                                                   SendfileOptions options = {});
+    [[nodiscard]] Coroutine<std::int64_t> sendfile(const File& file, SendfileOptions options = {});
+    [[nodiscard]] Coroutine<std::int64_t> sendfile(int file, SendfileOptions options = {});
+    template <class AnyFile>
+    [[nodiscard]] Coroutine<std::int64_t> sendfile(
+        const AnyFile& file, std::int64_t offset,
+        std::optional<std::int64_t> count = std::nullopt) {
+        return sendfile(file, SendfileOptions{offset, count, true});
+    }
 
     /// Ends the stream that the peer reads, after what was written; reading goes on. OSError (of
     /// ENOTCONN) if the connection is gone and nothing was left to send.

@@ -37,6 +37,8 @@ class SSLObject;
 
 /// Keyword arguments of sendfile().
 struct SendfileOptions {
+    std::int64_t offset = 0;                           ///< where to begin in the file
+    std::optional<std::int64_t> count = std::nullopt;  ///< how many bytes; none: up to the end
     bool fallback = true;  ///< read and write the file where the system cannot send it
 };
 static_assert(std::is_trivially_destructible_v<SendfileOptions>);
@@ -394,9 +396,12 @@ template <detail::ProtocolFactory Factory>
 
 // -------------------------------------------------------------------------------------- sendfile
 
-/// Sends a file, from `offset` on, behind what was written: `count` bytes, or all up to its end.
-/// `file` is a File or an open file of the system's. How many bytes that were; fewer than `count`
-/// if the file ends before. Its position is then behind them.
+/// Sends a file behind what was written. `file` is a File or an open file of the system's. How many
+/// bytes that were; fewer than `count` if the file ends before. Its position is then behind them.
+///
+///     co_await sendfile(transport, file);
+///     co_await sendfile(transport, file, 1000, 24);
+///     co_await sendfile(transport, file, {.offset = 1000, .fallback = false});
 ///
 /// The system sends it without its being read, where it can (not with TLS, nor what is no regular
 /// file); then nothing may be written meanwhile: RuntimeError. Otherwise it is read in a thread and
@@ -406,12 +411,14 @@ template <detail::ProtocolFactory Factory>
 /// Errors:       OSError; ConnectionError if the connection is lost; RuntimeError if it is closing;
 ///               std::invalid_argument if `count` is not positive, or `offset` is negative.
 [[nodiscard]] Coroutine<std::int64_t> sendfile(Transport& transport, const File& file,
-                                               std::int64_t offset = 0,
-                                               std::optional<std::int64_t> count = std::nullopt,
                                                SendfileOptions options = {});
 [[nodiscard]] Coroutine<std::int64_t> sendfile(Transport& transport, int file,
-                                               std::int64_t offset = 0,
-                                               std::optional<std::int64_t> count = std::nullopt,
                                                SendfileOptions options = {});
+template <class AnyFile>
+[[nodiscard]] Coroutine<std::int64_t> sendfile(Transport& transport, const AnyFile& file,
+                                               std::int64_t offset,
+                                               std::optional<std::int64_t> count = std::nullopt) {
+    return sendfile(transport, file, SendfileOptions{offset, count, true});
+}
 
 }  // namespace asyncio
