@@ -985,6 +985,8 @@ ASYNC_TEST(StartTLS, lets_the_server_close_its_upgraded_clients_properly) {
     writer.write("STARTTLS\n");
     EXPECT_EQ(co_await reader.readline(), "go on\n");
     co_await writer.start_tls(client_side, {.server_hostname = "localhost"});
+    writer.write("x");
+    EXPECT_EQ(co_await reader.readexactly(1), "x");
 
     server.close();
     server.close_clients();
