@@ -426,12 +426,11 @@ ASYNC_TEST(Communicate, keeps_all_of_it_whenever_it_is_cancelled) {
             EXPECT_EQ((*result).stdout_ + (*result).stderr_, "inputerr\n");
             continue;
         }
-        ProcessOutput rest;
-        if (turns == 0) {
-            rest = co_await process.communicate("input");
-        } else {
-            rest = co_await process.communicate();
+        std::string input;
+        if (turns == 0) {  // it had not begun
+            input = "input";
         }
+        const ProcessOutput rest = co_await process.communicate(input);
         EXPECT_EQ(rest.stdout_ + rest.stderr_, "inputerr\n") << turns;
     }
 }
@@ -475,8 +474,9 @@ ASYNC_TEST(Subprocess, loses_its_pipes_with_its_last_handle_and_is_reaped) {
 // -------------------------------------------------------------------------------- the terminal
 
 ASYNC_TEST(Terminal, is_the_controlling_one_and_has_a_size) {
+    const TerminalSize size{30, 100};
     Process process = co_await create_subprocess_shell(
-        {.pty = TerminalSize{30, 100}},
+        {.pty = size},
         "[ -t 0 ] && [ -t 1 ] && [ -t 2 ] && echo all; stty size; (echo mine > /dev/tty); read x; "
         "stty size; echo \"<$x>\"");
     EXPECT_EQ(co_await process.stdout_().readline(), "all\r\n");
