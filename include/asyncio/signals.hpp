@@ -9,8 +9,8 @@
 #include <asyncio/detail/handle.hpp>
 #include <asyncio/events.hpp>
 
+#include <concepts>
 #include <cstdint>
-#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <type_traits>
@@ -80,13 +80,10 @@ class SignalSet {
 public:
     constexpr SignalSet() noexcept = default;
     /// std::invalid_argument for a number that is none of a signal.
-    constexpr SignalSet(std::initializer_list<int> signals) {
-        for (const int signal : signals) {
-            if (signal < 1 || signal > 64) {
-                detail::raise_value_error("invalid signal number");
-            }
-            bits_ |= bit(signal);
-        }
+    /// (Not of a std::initializer_list: g++ 12 cannot make one inside a co_await expression.)
+    template <std::same_as<int>... More>
+    constexpr SignalSet(int first, More... more) : bits_(checked_bit(first)) {
+        ((bits_ |= checked_bit(more)), ...);
     }
 
     [[nodiscard]] constexpr bool contains(int signal) const noexcept {
@@ -94,6 +91,12 @@ public:
     }
 
 private:
+    static constexpr std::uint64_t checked_bit(int signal) {
+        if (signal < 1 || signal > 64) {
+            detail::raise_value_error("invalid signal number");
+        }
+        return bit(signal);
+    }
     static constexpr std::uint64_t bit(int signal) noexcept {
         return std::uint64_t{1} << (signal - 1);
     }

@@ -23,10 +23,10 @@ concept LinesOfText = !std::convertible_to<const Lines&, std::string_view> &&
 /// Calls `write` with views of the lines.
 template <LinesOfText Lines, class Write>
 void with_views(const Lines& lines, Write write) {
-    using Line = decltype(*std::begin(lines));
+    using Item = decltype(*std::begin(lines));
     std::vector<std::string_view> views;
-    if constexpr (std::is_lvalue_reference_v<Line> ||
-                  std::is_same_v<std::remove_cvref_t<Line>, std::string_view>) {
+    if constexpr (std::is_lvalue_reference_v<Item> ||
+                  std::is_same_v<std::remove_cvref_t<Item>, std::string_view>) {
         for (const auto& line : lines) {
             views.emplace_back(line);
         }
