@@ -518,8 +518,8 @@ private:
 /// need not run; RuntimeError if there is none. (Python's policies would make one, until 3.14.)
 [[nodiscard]] EventLoop& get_event_loop();
 
-/// What get_event_loop() gives in this thread while no loop runs; null: nothing. The caller owns it.
-/// A Runner sets its own, unless it has a loop factory, and nothing at its end.
+/// What get_event_loop() gives in this thread while no loop runs; null: nothing. The caller owns
+/// it. A Runner sets its own, unless it has a loop factory, and nothing at its end.
 void set_event_loop(EventLoop* loop) noexcept;
 
 /// How many seconds a loop waits at most before it looks at its timers again, in Python. Loops here
