@@ -108,9 +108,13 @@ void Embedding::entered() noexcept {
 
 void Embedding::expect() noexcept {
     if (!std::exchange(kicked_, true)) {
-        const std::uint64_t one = 1;
-        [[maybe_unused]] const ssize_t written = ::write(kick_, &one, sizeof one);
+        kick();
     }
+}
+
+void Embedding::kick() noexcept {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = ::write(kick_, &one, sizeof one);
 }
 
 // The loop sleeps from now on: whoever posts wakes it, by way of the proactor's descriptor.
@@ -118,7 +122,8 @@ void Embedding::left() noexcept {
     loop_->asleep_.store(true, std::memory_order_seq_cst);
     if (!loop_->inbox_.empty_for_sure() || loop_->something_ready()) {
         expect();
-    } else if (std::exchange(kicked_, false)) {
+    } else {
+        kicked_ = false;
         std::uint64_t count = 0;
         [[maybe_unused]] const ssize_t size = ::read(kick_, &count, sizeof count);
     }

@@ -33,6 +33,8 @@ public:
 
     /// Something may be scheduled from outside of the loop.
     void expect() noexcept;
+    /// The same from a signal handler.
+    void kick() noexcept;
     /// It runs, in whatever way.
     void entered() noexcept;
     /// It has run, in whatever way: what is left to do is to be told.

@@ -355,7 +355,7 @@ void FileCallAwaiter::suspend() noexcept {
 
 void FileCallAwaiter::await_resume() {
     if (task_ != nullptr && task_->interrupted()) {
-        if (left_) {
+        if (left_ || call_.take_back()) {
             task_->throw_if_interrupted();
         }
         task_->postpone_interrupt();

@@ -84,6 +84,9 @@ protected:
     [[nodiscard]] virtual bool beside() const noexcept { return false; }
     /// Is it nothing that a proactor could do?
     [[nodiscard]] virtual bool needs_thread() const noexcept { return false; }
+    /// It has ended, and whoever waited is cancelled before he looks: nobody will get what it
+    /// gives. False if that would be lost: then it is delivered.
+    virtual bool take_back() noexcept { return true; }
     /// All steps, in a thread.
     virtual void perform() noexcept;
 
@@ -146,8 +149,8 @@ private:
 
 /// Waits for the end of a call; submits it.
 ///
-/// Cancellation: leaves the call to itself. If that has ended already, what it did is delivered and
-/// the CancelledError comes at the next await.
+/// Cancellation: leaves the call to itself. If that has ended already it takes back what it gives;
+/// if it cannot, that is delivered and the CancelledError comes at the next await.
 class [[nodiscard]] FileCallAwaiter final : public lowlevel::Waiter {
 public:
     explicit FileCallAwaiter(FileCall& call) noexcept : call_(call) {}

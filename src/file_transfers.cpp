@@ -136,6 +136,25 @@ void FileRead::finish() noexcept {
     }
 }
 
+// Unless somebody else has done something with the file meanwhile.
+bool FileRead::take_back() noexcept {
+    if (beside_ || count_ == 0) {
+        return true;
+    }
+    if (!core_.idle() || core_.position != offset_) {
+        return false;
+    }
+    if (core_.ahead.empty()) {
+        core_.ahead = std::move(taken_);
+        core_.ahead_begin = 0;
+    } else if (core_.ahead_begin == begin_) {
+        core_.ahead_begin -= count_;
+    } else {
+        return false;
+    }
+    return true;
+}
+
 // -------------------------------------------------------------------------------- FileWrite
 
 bool FileWrite::begin() noexcept {

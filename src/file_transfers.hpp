@@ -19,10 +19,11 @@ public:
     enum class Until : std::uint8_t { count, line, end };
 
     FileRead(FileCore& file, Until until, std::size_t count = 0) noexcept
-        : FileCall(file, lowlevel::Opcode::read_at), until_(until), count_(count) {}
+        : FileCall(file, lowlevel::Opcode::read_at), core_(file), until_(until), count_(count) {}
     /// At a place of its own, beside the others.
     FileRead(FileCore& file, std::size_t count, std::int64_t offset) noexcept
         : FileCall(file, lowlevel::Opcode::read_at),
+          core_(file),
           offset_(offset),
           until_(Until::count),
           count_(count),
@@ -35,11 +36,13 @@ private:
     bool advance() noexcept override;
     void finish() noexcept override;
     [[nodiscard]] bool beside() const noexcept override { return beside_; }
+    bool take_back() noexcept override;
 
     [[nodiscard]] bool enough() noexcept;
     void expect();
     void aim_next();
 
+    FileCore& core_;           // whoever awaits keeps it
     std::string text_;         // valid from begin_ to used_
     std::string taken_;        // what the reader gets
     std::size_t begin_ = 0;    //

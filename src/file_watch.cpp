@@ -18,8 +18,10 @@
 #include <unordered_set>
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace asyncio {
 
@@ -145,6 +147,19 @@ struct Watch::State : std::enable_shared_from_this<Watch::State> {
         for (const int watch : gone) {
             watches.erase(watch);
             ::inotify_rm_watch(inotify, watch);
+        }
+        // What the system may still tell of it will have its new name; the old one is free.
+        std::vector<std::string> names;
+        for (const std::string& name : expected) {
+            if (name.starts_with(path + "/")) {
+                names.push_back(name);
+            }
+        }
+        for (const std::string& name : names) {
+            expected.erase(name);
+            if (target != nullptr) {
+                expected.insert(*target + name.substr(path.size()));
+            }
         }
     }
 
@@ -278,12 +293,30 @@ namespace {
 using State = Watch::State;
 using StatePtr = std::shared_ptr<State>;
 
+/// The same inotify for a thread, which goes on with it though the Watch may be closed meanwhile.
+class Duplicate {
+public:
+    explicit Duplicate(int inotify) : fd_(::fcntl(inotify, F_DUPFD_CLOEXEC, 0)) {
+        if (fd_ < 0) {
+            detail::raise_os_error(errno, "inotify");
+        }
+    }
+    Duplicate(const Duplicate&) = delete;
+    Duplicate& operator=(const Duplicate&) = delete;
+    ~Duplicate() { ::close(fd_); }
+    [[nodiscard]] int get() const noexcept { return fd_; }
+
+private:
+    int fd_;
+};
+
 // The directories that have come: what is lost by a cancellation is looked at again.
 Coroutine<> watch_new(StatePtr state) {
     const std::string path = state->new_directories.front();
-    auto look = [inotify = state->inotify, path, mask = inotify_mask(state->options)] {
+    auto look = [inotify = std::make_shared<Duplicate>(state->inotify), path,
+                 mask = inotify_mask(state->options)] {
         Found found;
-        begin_to_watch(inotify, path, mask, true, false, found);
+        begin_to_watch(inotify->get(), path, mask, true, false, found);
         return found;
     };
     const Found found = co_await detail::in_thread(std::move(look), true);
@@ -292,11 +325,11 @@ Coroutine<> watch_new(StatePtr state) {
 }
 
 Coroutine<> watch_again(StatePtr state) {
-    auto look = [inotify = state->inotify, roots = state->roots,
+    auto look = [inotify = std::make_shared<Duplicate>(state->inotify), roots = state->roots,
                  mask = inotify_mask(state->options)] {
         Found found;
         for (const std::string& root : roots) {
-            begin_to_watch(inotify, root, mask, true, false, found);
+            begin_to_watch(inotify->get(), root, mask, true, false, found);
         }
         return found;
     };
@@ -383,16 +416,17 @@ Coroutine<std::optional<WatchEvent>> next_event(StatePtr state) {
 
 Coroutine<Watch> begin(std::vector<std::string> paths, WatchOptions options) {
     detail::LoopIO& io = detail::LoopIO::of(get_running_loop());
-    const int inotify = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    if (inotify < 0) {
+    const auto state = std::make_shared<State>(io, -1, options);
+    state->inotify = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (state->inotify < 0) {
         detail::raise_os_error(errno, "inotify_init1");
     }
-    const auto state = std::make_shared<State>(io, inotify, options);
     state->roots = paths;
     for (const std::string& path : paths) {
-        auto look = [inotify, path, options, state] {
+        auto look = [inotify = std::make_shared<Duplicate>(state->inotify), path, options] {
             Found found;
-            begin_to_watch(inotify, path, inotify_mask(options), options.recursive, true, found);
+            begin_to_watch(inotify->get(), path, inotify_mask(options), options.recursive, true,
+                           found);
             return found;
         };
         const Found found = co_await detail::in_thread(std::move(look), true);

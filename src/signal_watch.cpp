@@ -3,6 +3,8 @@
 // SPDX-License-Identifier: MIT
 #include "signal_watch.hpp"
 
+#include "embedding_hooks.hpp"
+
 #include <cerrno>
 #include <csignal>
 #include <thread>
@@ -93,6 +95,10 @@ void SignalWatch::uninstall() noexcept {
 bool SignalWatch::arrived() noexcept {
     if (pending_.fetch_add(1) == 0) {
         static_cast<void>(loop_.post(*this));
+        // In the thread that has a ring the kernel does not tell of what that writes itself.
+        if (loop_.embedding_ != nullptr) {
+            loop_.embedding_->kick();
+        }
     }
     return true;
 }

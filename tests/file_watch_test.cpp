@@ -206,6 +206,22 @@ ASYNC_TEST(Watch, of_a_tree_forgets_what_was_moved_out_of_it) {
     EXPECT_EQ(texts, Texts{"created last"});
 }
 
+// The name of a directory that was moved away is free for another one.
+ASYNC_TEST(Watch, of_a_tree_tells_of_a_directory_made_in_the_place_of_one_that_was_moved) {
+    const TemporaryDirectory dir;
+    const TemporaryDirectory outside;
+    Watch watch = co_await files::watch(dir.path(), {.recursive = true});
+    for (const bool out : {false, true}) {
+        fs::create_directory(dir / "a");
+        touch(dir / "a/x");
+        Texts texts = co_await next(watch, dir, 2);
+        EXPECT_EQ(texts, (Texts{"created directory a", "created a/x"}));
+        fs::rename(dir / "a", out ? outside / "a" : dir / "b");
+        texts = co_await next(watch, dir, 1);
+        EXPECT_EQ(texts, Texts{out ? "deleted directory a" : "moved directory a -> b"});
+    }
+}
+
 ASYNC_TEST(Watch, waits_for_what_happens_later) {
     const TemporaryDirectory dir;
     Watch watch = co_await files::watch(dir.path());

@@ -97,6 +97,9 @@ private:
 
     void perform(lowlevel::Operation& operation) noexcept {
         if (++plan_.performed == plan_.fail_at) {
+            if (operation.opcode == lowlevel::Opcode::close_file) {
+                lowlevel::perform_on_file(operation);  // the descriptor is gone all the same
+            }
             operation.result = -plan_.error;
             return;
         }
