@@ -300,7 +300,8 @@ TEST(FailingOperations, are_errors_of_whoever_asked_and_leave_nothing_open) {
 
 // The file is the old one or the new one at every step.
 FILE_TEST(AtomicWrite, that_is_cancelled_at_any_step_is_done_wholly_or_not_at_all) {
-    const TemporaryDirectory dir;
+    // Until all loops are closed: what was begun goes on without its task.
+    static const TemporaryDirectory dir;
     const std::string fresh(100000, 'n');
     for (int count = 0; count < 30; ++count) {
         make(dir / "a", "old");
