@@ -50,7 +50,8 @@ Coroutine<> ask(int port, int count) {
         co_await create_datagram_endpoint(make, {.remote_addr = {"127.0.0.1", port}});
     int right = 0;
     for (int i = 0; i < count; ++i) {
-        const std::string data(static_cast<std::size_t>(i * 7919 % 20'000), static_cast<char>(i));
+        const std::string data(static_cast<std::size_t>(1 + i * 7919 % 20'000),
+                               static_cast<char>(i));
         transport.sendto(data);
         const std::string received = co_await protocol->received.get();
         right += received == data ? 1 : 0;
