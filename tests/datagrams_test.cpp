@@ -486,7 +486,7 @@ NETWORK_TEST(Datagrams, sent_after_the_end_are_dropped_with_a_warning_at_last) {
 }
 
 NETWORK_TEST(Datagrams, may_close_their_endpoint_from_every_callback) {
-    for (const std::string& when : {"made", "got x", "lost none"}) {
+    for (const std::string when : {"made", "got x", "lost none"}) {
         for (const bool abort : {false, true}) {
             const std::size_t before = open_descriptors();
             {

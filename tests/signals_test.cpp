@@ -123,7 +123,7 @@ ASYNC_TEST(SignalHandler, is_refused_for_what_is_no_signal_or_cannot_be_caught) 
     EXPECT_EQ(thrown_by([] { add_signal_handler(SIGSTOP, nothing); }),
               "RuntimeError('sig 19 cannot be caught')");
     EXPECT_FALSE(remove_signal_handler(SIGKILL));
-    EXPECT_THROW(SignalSet({0}), std::invalid_argument);
+    EXPECT_THROW(SignalSet(0), std::invalid_argument);
     co_return;
 }
 
