@@ -69,7 +69,7 @@ void check_descriptor(int fd) {
 
 // A name is kept to be looked up.
 template <class Id>
-std::optional<Id> id_of(const std::optional<Account>& account, std::string& name) {
+std::optional<Id> id_of(const std::optional<UserOrGroup>& account, std::string& name) {
     if (!account.has_value()) {
         return std::nullopt;
     }
@@ -121,7 +121,7 @@ ProcessRequest::ProcessRequest(std::vector<std::string> arguments, const Subproc
     spawn.user = id_of<uid_t>(options.user, names.user);
     spawn.group = id_of<gid_t>(options.group, names.group);
     spawn.set_groups = options.extra_groups.has_value();
-    for (const Account& each : options.extra_groups.value_or(std::span<const Account>())) {
+    for (const UserOrGroup& each : options.extra_groups.value_or(std::span<const UserOrGroup>())) {
         std::string name;
         if (const auto id = id_of<gid_t>(each, name)) {
             spawn.groups.push_back(*id);

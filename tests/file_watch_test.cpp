@@ -141,7 +141,8 @@ ASYNC_TEST(Watch, of_several_paths_tells_of_all) {
     const TemporaryDirectory dir;
     fs::create_directory(dir / "a");
     fs::create_directory(dir / "b");
-    Watch watch = co_await files::watch(std::vector<std::string>{dir / "a", dir / "b"});
+    const std::vector<std::string> paths{dir / "a", dir / "b"};
+    Watch watch = co_await files::watch(paths);
 
     touch(dir / "a/x");
     touch(dir / "b/y");

@@ -121,7 +121,8 @@ FILE_TEST(Files, give_all_lines_at_once) {
     make(dir / "a", "one\ntwo\n\nfour");
     File f = co_await files::open(dir / "a");
 
-    EXPECT_EQ(co_await f.readlines(), (std::vector<std::string>{"one\n", "two\n", "\n", "four"}));
+    const auto lines = co_await f.readlines();
+    EXPECT_EQ(lines, (std::vector<std::string>{"one\n", "two\n", "\n", "four"}));
     co_await f.close();
 }
 
@@ -149,7 +150,8 @@ FILE_TEST(Files, are_written_and_read_back) {
     EXPECT_EQ(co_await f.write(std::string_view()), 0U);
     const std::vector<std::string_view> lines{"a\n", "b\n"};
     co_await f.writelines(lines);
-    co_await f.writelines(std::vector<std::string>{"c\n", big});
+    const std::vector<std::string> strings{"c\n", big};
+    co_await f.writelines(strings);
     EXPECT_EQ(co_await f.seek(0), 0);
     const std::string all = co_await f.read();
     EXPECT_TRUE(all == "hello world\na\nb\nc\n" + big);

@@ -381,7 +381,7 @@ TEST(SignalHandler, may_be_taken_away_while_signals_come_to_other_threads) {
 }
 
 ASYNC_TEST(SignalsIterator, gives_each_signal_in_turn) {
-    Signals signals({SIGUSR1, SIGUSR2});
+    Signals signals(SIGUSR1, SIGUSR2);
     ::raise(SIGUSR2);
     co_await settle();
     ::raise(SIGUSR1);
@@ -395,7 +395,7 @@ ASYNC_TEST(SignalsIterator, gives_each_signal_in_turn) {
 }
 
 ASYNC_TEST(SignalsIterator, loses_none_when_it_is_cancelled) {
-    Signals signals({SIGUSR1});
+    Signals signals(SIGUSR1);
     auto waiting = create_task(signals.next());
     co_await settle();
     ::raise(SIGUSR1);
@@ -408,7 +408,7 @@ ASYNC_TEST(SignalsIterator, loses_none_when_it_is_cancelled) {
 
 ASYNC_TEST(SignalsIterator, ends_when_it_is_closed_and_gives_the_signals_back) {
     std::optional<Signals> signals;
-    signals.emplace(SignalSet{SIGUSR1});
+    signals.emplace(SIGUSR1);
     auto waiting = create_task(signals->next());
     co_await settle();
 
@@ -417,10 +417,10 @@ ASYNC_TEST(SignalsIterator, ends_when_it_is_closed_and_gives_the_signals_back) {
     EXPECT_EQ(co_await signals->next(), std::nullopt);
     EXPECT_EQ(handler_of(SIGUSR1), SIG_DFL);
 
-    Signals moved({SIGUSR2});
+    Signals moved(SIGUSR2);
     Signals other = std::move(moved);
     EXPECT_NE(handler_of(SIGUSR2), SIG_DFL);
-    other = Signals({SIGUSR1});
+    other = Signals(SIGUSR1);
     EXPECT_EQ(handler_of(SIGUSR2), SIG_DFL);
 }
 

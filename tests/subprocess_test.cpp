@@ -206,7 +206,7 @@ ASYNC_TEST(Subprocess, looks_users_and_groups_up_by_name) {
     if (::geteuid() != 0) {
         co_return;
     }
-    const std::array<Account, 2> groups{Account("daemon"), Account(12345)};
+    const std::array<UserOrGroup, 2> groups{UserOrGroup("daemon"), UserOrGroup(12345)};
     Process process = co_await create_subprocess_shell(
         {.stdout_ = PIPE, .user = "daemon", .group = "daemon", .extra_groups = groups},
         "id -un; id -gn; id -G");

@@ -106,7 +106,7 @@ private:
 
 /// Signals to wait for, as long as it exists:
 ///
-///     Signals signals({SIGTERM, SIGHUP});
+///     Signals signals(SIGTERM, SIGHUP);
 ///     while (auto signal = co_await signals.next()) {
 ///         ...
 ///     }
@@ -117,6 +117,8 @@ class Signals {
 public:
     /// On the running loop.
     explicit Signals(SignalSet signals);
+    template <std::same_as<int>... More>
+    explicit Signals(int first, More... more) : Signals(SignalSet(first, more...)) {}
     Signals(Signals&& other) noexcept : state_(std::move(other.state_)) {}
     Signals& operator=(Signals other) noexcept {
         std::swap(state_, other.state_);

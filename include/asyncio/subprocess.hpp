@@ -66,9 +66,9 @@ struct SubprocessOptions {
     bool start_new_session = false;  ///< setsid()
     std::optional<int> process_group = std::nullopt;  ///< setpgid(); 0: one of its own
     std::optional<int> umask = std::nullopt;
-    std::optional<Account> user = std::nullopt;
-    std::optional<Account> group = std::nullopt;
-    std::optional<std::span<const Account>> extra_groups = std::nullopt;  ///< exactly these
+    std::optional<UserOrGroup> user = std::nullopt;
+    std::optional<UserOrGroup> group = std::nullopt;
+    std::optional<std::span<const UserOrGroup>> extra_groups = std::nullopt;  ///< exactly these
     /// A terminal of its own, which is all of its standard streams that are not something else.
     /// What is written to it is read by stdout_(), what stdin_() writes is typed.
     std::optional<TerminalSize> pty = std::nullopt;

@@ -47,12 +47,12 @@ private:
 static_assert(std::is_trivially_destructible_v<Stdio>);
 
 /// A user or a group: a number, or a name to be looked up.
-class Account {
+class UserOrGroup {
 public:
-    constexpr Account(int id) noexcept : id_(id) {}
-    constexpr Account(unsigned id) noexcept : id_(id) {}
-    constexpr Account(std::string_view name) noexcept : name_(name) {}
-    constexpr Account(const char* name) noexcept : name_(name) {}
+    constexpr UserOrGroup(int id) noexcept : id_(id) {}
+    constexpr UserOrGroup(unsigned id) noexcept : id_(id) {}
+    constexpr UserOrGroup(std::string_view name) noexcept : name_(name) {}
+    constexpr UserOrGroup(const char* name) noexcept : name_(name) {}
 
     /// -1 if it is called by its name.
     [[nodiscard]] constexpr std::int64_t id() const noexcept { return id_; }
@@ -62,7 +62,7 @@ private:
     std::int64_t id_ = -1;
     std::string_view name_;
 };
-static_assert(std::is_trivially_destructible_v<Account>);
+static_assert(std::is_trivially_destructible_v<UserOrGroup>);
 
 /// The variables of a program: a view of any range of pairs of names and values (a std::map), or of
 /// texts of the form "NAME=value". It is read when the program is asked for.
