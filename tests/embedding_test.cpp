@@ -359,6 +359,7 @@ TEST(GuestLoop, leaves_a_loop_that_runs_by_itself) {
         std::thread other([&loop] { loop->call_soon_threadsafe([] {}); });
         EXPECT_EQ(loop->run_until_complete(slept(0.001, 5)), 5);
         other.join();
+        EXPECT_EQ(loop->run_until_complete(slept(0.001, 6)), 6);  // what came late
         GuestLoop again(*loop);
         EXPECT_FALSE(readable(again));
     }

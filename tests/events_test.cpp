@@ -844,7 +844,8 @@ TEST(GetEventLoop, knows_nothing_of_a_loop_that_is_gone) {
 
 TEST(GetEventLoop, gives_that_of_a_runner_until_it_is_closed) {
     Runner runner;
-    EXPECT_EQ(&runner.get_loop(), &get_event_loop());
+    EventLoop& loop = runner.get_loop();
+    EXPECT_EQ(&get_event_loop(), &loop);
     runner.close();
     EXPECT_NE(why_no_event_loop(), "");
 
