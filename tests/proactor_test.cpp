@@ -1102,7 +1102,7 @@ TEST_P(ProactorContract, does_not_spin_on_a_descriptor_that_nobody_waits_for) {
         turn(deadline);
     }
 
-    EXPECT_LE(polls, 5);
+    EXPECT_LE(polls, 20);  // a few end early; one that spins makes thousands
 }
 
 // -------------------------------------------------------------------------- files, numbers,
