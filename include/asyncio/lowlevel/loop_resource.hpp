@@ -23,8 +23,8 @@ public:
     /// Must: take callbacks, timers and operations of its own out of whatever list they may still
     /// be in, and give up what these kept, for they never run; close its descriptors (the proactor
     /// still closes them). May destroy itself and other resources.
-    /// Must not: start operations, arm timers, add resources, wait, or wake tasks that are only
-    /// about to be destroyed (it does no harm: they do not run).
+    /// Must not: start operations, arm timers, add resources, wait for anything but what another
+    /// thread has begun and will end by itself, or wake tasks (no harm is done: they do not run).
     virtual void loop_closing() noexcept = 0;
 
 protected:
