@@ -5,7 +5,9 @@ usage: tls_test.py PROACTORS TLS_SERVER TLS_CLIENT
 """
 # SPDX-License-Identifier: MIT
 import asyncio
+import contextlib
 import os
+import select
 import ssl
 import subprocess
 import sys
@@ -118,6 +120,27 @@ class TLS(PeerCase):
     def python_client(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=self.authority)
 
+    def exchange(self, client: ssl.SSLSocket, data: bytes) -> bytes:
+        """Sends all of `data` and receives as many bytes, whichever is possible.
+
+        In one thread: OpenSSL's connections cannot be used from two at once, and Python before
+        3.13 does not forbid it.
+        """
+        client.setblocking(False)
+        unsent, received = memoryview(data), bytearray()
+        while len(received) < len(data):
+            with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                unsent = unsent[client.send(unsent):] if unsent else unsent
+            try:
+                block = client.recv(65536)
+                self.assertTrue(block, f"end of stream after {len(received)} bytes")
+                received += block
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                ready = select.select([client], [client] if unsent else [], [], SECONDS)
+                self.assertTrue(any(ready), f"nothing more after {len(received)} bytes")
+        client.settimeout(SECONDS)
+        return bytes(received)
+
     def test_python(self) -> None:
         server, port = self.serve(SERVER, self.certificate)
         for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
@@ -130,12 +153,7 @@ class TLS(PeerCase):
                 client = context.wrap_socket(self.connect(port), server_hostname="localhost",
                                              session=session)
                 self.assertEqual(client.selected_alpn_protocol(), "echo/1")
-                sender = threading.Thread(target=client.sendall, args=(data,))
-                sender.start()
-                received = b""
-                while len(received) < size:
-                    received += client.recv(65536)
-                sender.join()
+                received = self.exchange(client, data)
                 self.assertTrue(received == data)
                 self.assertEqual(client.session_reused, session is not None)
                 session = client.session
