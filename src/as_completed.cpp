@@ -11,7 +11,7 @@ using lowlevel::Callback;
 
 Completions::Completions(EventLoop& loop, const std::vector<AnyFuture>& futures,
                          std::optional<Duration> timeout)
-    : loop_(loop), loop_serial_(loop.serial()), nodes_(std::make_unique<Node[]>(futures.size())) {
+    : loop_(loop), loop_serial_(loop.serial()), nodes_(new Node[futures.size()]) {
     std::unordered_set<FutureBase*> seen;
     for (const AnyFuture& future : futures) {
         if (seen.insert(future.raw()).second) {

@@ -31,7 +31,7 @@ struct ConcurrentState::Shared {
     }
 };
 
-ConcurrentState::ConcurrentState(EventLoop& loop) : shared_(std::make_unique<Shared>()) {
+ConcurrentState::ConcurrentState(EventLoop& loop) : shared_(make_owned<Shared>()) {
     shared_->loop = &loop;
 }
 

@@ -108,7 +108,7 @@ void drop_unawaited(PromiseBase& promise) noexcept {
 
 void EventLoop::set_debug(bool enabled) {
     if (enabled && debug_state_ == nullptr) {
-        debug_state_ = std::make_unique<detail::DebugState>();
+        debug_state_ = detail::make_owned<detail::DebugState>();
     }
     debug_ = enabled;
     leaving_ = true;  // the turns of the other mode

@@ -38,7 +38,7 @@ static void check_number(std::size_t number) {
 ControlBuffer::ControlBuffer(std::size_t most)
     : size_(most == 0 ? 0 : CMSG_LEN(most * sizeof(int))) {
     check_number(most);
-    memory_ = std::make_unique<char[]>(CMSG_SPACE(most * sizeof(int)));
+    memory_.reset(new char[CMSG_SPACE(most * sizeof(int))]());
 }
 
 ControlBuffer::ControlBuffer(std::span<const int> fds) : ControlBuffer(fds.size()) {

@@ -170,8 +170,8 @@ bool debug_wanted() {
 }  // namespace
 
 EventLoop::EventLoop(std::unique_ptr<lowlevel::Proactor> proactor)
-    : proactor_(std::move(proactor)),
-      timers_(std::make_unique<lowlevel::TimerHeap>()),
+    : proactor_(proactor.release()),
+      timers_(detail::make_owned<lowlevel::TimerHeap>()),
       serial_(next_serial()) {
     now_ = last_poll_ = proactor_->now();
     set_debug(debug_wanted());

@@ -75,7 +75,7 @@ FutureBase::Rare& FutureBase::rare() {
 SourceNotes& FutureBase::make_notes() {
     Rare& notes = rare();
     if (notes.notes == nullptr) {
-        notes.notes = std::make_unique<SourceNotes>();
+        notes.notes = make_owned<SourceNotes>();
     }
     return *notes.notes;
 }

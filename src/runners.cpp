@@ -138,8 +138,8 @@ EventLoop& Runner::get_loop() {
         if (options_.debug.has_value()) {
             loop->set_debug(*options_.debug);
         }
-        context_ = copy_context();
-        loop_ = std::move(loop);  // last: where there is a loop there is a context
+        context_ = detail::make_owned<Context>(copy_context());
+        loop_.reset(loop.release());  // last: where there is a loop there is a context
         if (options_.loop_factory == nullptr) {
             set_event_loop(loop_.get());
         }
@@ -171,7 +171,7 @@ void Runner::close() {
     }
     closed_ = true;
     struct Close {
-        std::unique_ptr<EventLoop>& loop;
+        detail::Owned<EventLoop>& loop;
         bool was_set;
         ~Close() {
             if (was_set) {

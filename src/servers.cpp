@@ -451,6 +451,10 @@ Coroutine<Server> open_server(ServerRef server, bool start_serving) {
     co_return Server(*server);
 }
 
+std::vector<std::string> one_host(std::string_view host) {
+    return host.empty() ? std::vector<std::string>() : std::vector{std::string(host)};
+}
+
 }  // namespace detail
 
 // ------------------------------------------------------------------------------------ Server

@@ -64,14 +64,14 @@ bool running_task_is_in(const ContextCell& cell) noexcept {
 
 // --------------------------------------------------------------------------------- beginning
 
-std::unique_ptr<FutureBase::Rare> TaskBase::rare_with_name(std::string_view name) {
-    auto rare = std::make_unique<Rare>();
+Owned<FutureBase::Rare> TaskBase::rare_with_name(std::string_view name) {
+    auto rare = make_owned<Rare>();
     rare->name.emplace(name);
     return rare;
 }
 
 // The one reference of the beginning is the loop's.
-TaskBase::TaskBase(EventLoop& loop, PromiseBase& root, std::unique_ptr<Rare> rare,
+TaskBase::TaskBase(EventLoop& loop, PromiseBase& root, Owned<Rare> rare,
                    const Context* context) noexcept
     : FutureBase(loop, Kind::task, std::move(rare)),
       Callback(&run_start),

@@ -116,7 +116,7 @@ void GatherBase::watch() {
     }
     std::vector<FutureBase*> done;
     done.reserve(watched.size());
-    nodes_ = std::make_unique<GatherNode[]>(watched.size());
+    nodes_.reset(new GatherNode[watched.size()]);
     nodes_size_ = watched.size();
     unfinished_ = watched.size();
     be_kept();  // from here on nothing fails

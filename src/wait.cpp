@@ -12,7 +12,7 @@ namespace detail {
 
 CompletionWaiter::CompletionWaiter(std::span<const AnyFuture> futures, WaitOptions options)
     : task_(*thread_state.task),
-      nodes_(std::make_unique<Node[]>(futures.size())),
+      nodes_(new Node[futures.size()]),
       size_(futures.size()),
       left_(futures.size()),
       options_(options) {

@@ -29,6 +29,7 @@ LAYERS = [
     detail/context_map
     detail/context_slot
     detail/function
+    detail/owned
     detail/ssl_errors
     fork
     ssl_errors

@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <asyncio/detail/config.hpp>
 #include <asyncio/detail/scope.hpp>
 #include <asyncio/detail/task.hpp>
 #include <asyncio/with.hpp>
@@ -21,7 +22,7 @@ struct CancelScopeOptions {
     std::optional<TimePoint> deadline = std::nullopt;  ///< on the loop's clock; nullopt: none
     bool shield = false;                               ///< see CancelScope::shield()
 };
-static_assert(std::is_trivially_destructible_v<CancelScopeOptions>);
+static_assert(detail::trivially_destructible<CancelScopeOptions>);
 
 /// Keyword arguments of move_on_after() and its kin.
 struct ScopeOptions {

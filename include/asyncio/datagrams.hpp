@@ -4,12 +4,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <asyncio/detail/config.hpp>
 #include <asyncio/detail/create_connection.hpp>
 #include <asyncio/transports.hpp>
 
 #include <optional>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 
 namespace asyncio {
@@ -51,7 +51,7 @@ struct CreateDatagramEndpointOptions {
     bool reuse_port = false;  ///< the port may be shared with others who say so, too
     bool allow_broadcast = false;
 };
-static_assert(std::is_trivially_destructible_v<CreateDatagramEndpointOptions>);
+static_assert(detail::trivially_destructible<CreateDatagramEndpointOptions>);
 
 namespace detail {
 [[nodiscard]] Coroutine<UntypedPair<DatagramTransport>> create_endpoint(

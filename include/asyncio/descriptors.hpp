@@ -6,10 +6,10 @@
 #pragma once
 
 #include <asyncio/detail/message_operations.hpp>
+#include <asyncio/detail/owned.hpp>
 #include <asyncio/sockets.hpp>
 
 #include <cstddef>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -67,7 +67,7 @@ public:
 
 private:
     std::size_t size_;  // 0: nothing
-    std::unique_ptr<char[]> memory_;
+    detail::Owned<char[]> memory_;
 };
 
 class [[nodiscard]] RecvFdsAwaiter final : public MessageReceiver {

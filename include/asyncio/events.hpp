@@ -7,6 +7,7 @@
 #include <asyncio/contextvars.hpp>
 #include <asyncio/detail/function.hpp>
 #include <asyncio/detail/handle.hpp>
+#include <asyncio/detail/owned.hpp>
 #include <asyncio/exceptions.hpp>
 #include <asyncio/log.hpp>
 #include <asyncio/lowlevel/callback.hpp>
@@ -458,11 +459,11 @@ private:
     void drop_executors() noexcept;
     void drop_callbacks(lowlevel::CallbackList& callbacks) noexcept;
 
-    std::unique_ptr<lowlevel::Proactor> proactor_;
+    detail::Owned<lowlevel::Proactor> proactor_;
     lowlevel::CallbackList ready_;
     lowlevel::CallbackList turn_;      // what is left of the turn under way
     lowlevel::OperationList pending_;  // to be started at the next poll
-    std::unique_ptr<lowlevel::TimerHeap> timers_;
+    detail::Owned<lowlevel::TimerHeap> timers_;
     mutable TimePoint now_{};                // as last read
     TimePoint next_due_ = TimePoint::max();  // no timer is due before
     TimePoint last_poll_{};
@@ -491,15 +492,15 @@ private:
     std::shared_ptr<detail::LoopGate> gate_;                              // the way back from there
     lowlevel::List<detail::GeneratorBase, detail::AsyncGens> asyncgens_;  // begun, not at the end
     lowlevel::LoopResourceList resources_;
-    std::unique_ptr<detail::Instruments, detail::DeleteInstruments> instruments_;
+    detail::Owned<detail::Instruments, detail::DeleteInstruments> instruments_;
     std::shared_ptr<Executor> default_executor_;
     std::shared_ptr<Executor> resolver_executor_;
     bool default_executor_shut_down_ = false;
     bool asyncgens_shut_down_ = false;
     std::shared_ptr<const ExceptionHandler> exception_handler_;  // shared with a call under way
     Duration slow_callback_duration_ = 0.1;
-    std::unique_ptr<detail::DebugState> debug_state_;  // since it first was in debug mode
-    detail::Embedding* embedding_ = nullptr;           // if another loop drives it
+    detail::Owned<detail::DebugState> debug_state_;  // since it first was in debug mode
+    detail::Embedding* embedding_ = nullptr;         // if another loop drives it
 };
 
 /// The loop that runs in this thread; RuntimeError if there is none.

@@ -5,13 +5,13 @@
 #pragma once
 
 #include <asyncio/coroutines.hpp>
+#include <asyncio/detail/config.hpp>
 
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -48,7 +48,7 @@ struct WatchOptions {
     bool recursive = false;  ///< all directories below as well, also those that are made later
     Change mask = Change::created | Change::modified | Change::deleted | Change::moved;
 };
-static_assert(std::is_trivially_destructible_v<WatchOptions>);
+static_assert(detail::trivially_destructible<WatchOptions>);
 
 /// The changes of files and directories from the moment when watch() has returned. As long as it
 /// exists: its destructor ends the watching.

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <asyncio/coroutines.hpp>
+#include <asyncio/detail/config.hpp>
 #include <asyncio/exceptions.hpp>
 
 #include <concepts>
@@ -217,7 +218,7 @@ struct OpenOptions {
     std::uint32_t permissions = 0666;  ///< of a new file, less the umask
     int flags = 0;                     ///< more flags of open(2): O_NOFOLLOW, O_DSYNC, ...
 };
-static_assert(std::is_trivially_destructible_v<OpenOptions>);
+static_assert(detail::trivially_destructible<OpenOptions>);
 
 /// Opens a file as Python's open() does: `mode` is one of "r" (read), "w" (write, empty at first),
 /// "x" (the same, of a file that does not exist) and "a" (write at the end), with "+" for both
@@ -246,7 +247,7 @@ struct WriteFileOptions {
     bool sync = false;                 ///< waits for the disk; `atomic` does in any case
     std::uint32_t permissions = 0666;  ///< of a new file, less the umask
 };
-static_assert(std::is_trivially_destructible_v<WriteFileOptions>);
+static_assert(detail::trivially_destructible<WriteFileOptions>);
 
 }  // namespace files
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <asyncio/coroutines.hpp>
+#include <asyncio/detail/config.hpp>
 #include <asyncio/detail/protocol_factory.hpp>
 #include <asyncio/streams.hpp>
 #include <asyncio/transports.hpp>
@@ -98,7 +99,7 @@ connect_write_pipe(Factory&& protocol_factory, Pipe pipe) {
 struct OpenPipeOptions {
     std::size_t limit = detail::default_stream_limit;  ///< of the reader
 };
-static_assert(std::is_trivially_destructible_v<OpenPipeOptions>);
+static_assert(detail::trivially_destructible<OpenPipeOptions>);
 
 /// The same as streams. A reader is closed by its end, and by being destroyed.
 [[nodiscard]] Coroutine<StreamReader> open_read_pipe(Pipe pipe, OpenPipeOptions options = {});

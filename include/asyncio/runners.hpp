@@ -4,6 +4,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <asyncio/detail/config.hpp>
+#include <asyncio/detail/owned.hpp>
 #include <asyncio/tasks.hpp>
 #include <asyncio/threads.hpp>
 
@@ -22,13 +24,13 @@ struct RunOptions {
     std::unique_ptr<EventLoop> (*loop_factory)() = nullptr;
     std::string_view proactor = {};  ///< as for lowlevel::make_proactor()
 };
-static_assert(std::is_trivially_destructible_v<RunOptions>);
+static_assert(detail::trivially_destructible<RunOptions>);
 
 /// Keyword arguments of Runner::run().
 struct RunnerRunOptions {
     const Context* context = nullptr;  ///< what the main task runs in; default: the Runner's
 };
-static_assert(std::is_trivially_destructible_v<RunnerRunOptions>);
+static_assert(detail::trivially_destructible<RunnerRunOptions>);
 
 /// A loop for several runs, one after another, and its end.
 ///
@@ -52,7 +54,8 @@ public:
     decltype(auto) run(A&& main, RunnerRunOptions options = {}) {
         using T = detail::CoroutineResult<A>;
         EventLoop& loop = begin();
-        const Context* const context = options.context != nullptr ? options.context : &*context_;
+        const Context* const context =
+            options.context != nullptr ? options.context : context_.get();
         const Task<T> task =
             loop.create_task(detail::as_coroutine(std::forward<A>(main)), {.context = context});
         finish(task);
@@ -74,8 +77,8 @@ private:
 
     RunOptions options_;
     std::string proactor_;  // of the options, which only refer to it
-    std::unique_ptr<EventLoop> loop_;
-    std::optional<Context> context_;  // of the main tasks; as soon as there is a loop
+    detail::Owned<EventLoop> loop_;
+    detail::Owned<Context> context_;  // of the main tasks; as soon as there is a loop
     bool closed_ = false;
 };
 

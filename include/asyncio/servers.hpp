@@ -9,6 +9,8 @@
 #include <asyncio/sockets.hpp>
 
 #include <exception>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace asyncio {
@@ -64,5 +66,12 @@ public:
 private:
     detail::ServerRef core_;
 };
+
+namespace detail {
+
+/// The hosts to listen on of a server that was given one; none if it is empty.
+[[nodiscard]] std::vector<std::string> one_host(std::string_view host);
+
+}  // namespace detail
 
 }  // namespace asyncio

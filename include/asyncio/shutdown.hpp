@@ -5,13 +5,13 @@
 #pragma once
 
 #include <asyncio/coroutines.hpp>
+#include <asyncio/detail/config.hpp>
 #include <asyncio/locks.hpp>
 #include <asyncio/servers.hpp>
 #include <asyncio/signals.hpp>
 #include <asyncio/time.hpp>
 
 #include <optional>
-#include <type_traits>
 
 namespace asyncio {
 
@@ -23,7 +23,7 @@ struct ServeOptions {
     /// How long those that were cancelled may take to clean up.
     Duration cleanup = Duration(5);
 };
-static_assert(std::is_trivially_destructible_v<ServeOptions>);
+static_assert(detail::trivially_destructible<ServeOptions>);
 
 /// Serves until the process gets one of the signals, or somebody closes the server. Then it
 ///

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <asyncio/coroutines.hpp>
+#include <asyncio/detail/config.hpp>
 #include <asyncio/detail/message_operations.hpp>
 #include <asyncio/detail/socket_operations.hpp>
 #include <asyncio/detail/watch.hpp>
@@ -19,7 +20,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -204,7 +204,7 @@ struct AddressInfoOptions {
     int proto = 0;                                      ///< 0: all
     int flags = 0;                                      ///< AI_PASSIVE and others of <netdb.h>
 };
-static_assert(std::is_trivially_destructible_v<AddressInfoOptions>);
+static_assert(detail::trivially_destructible<AddressInfoOptions>);
 
 /// The addresses of `host`, in the order in which to try them. A numeric address is only converted;
 /// a name is looked up in a thread of the loop's resolver_executor(). A null view for `host` stands
@@ -313,7 +313,7 @@ struct SockSendfileOptions {
     std::optional<std::int64_t> count = std::nullopt;  ///< bytes; none: up to its end
     bool fallback = true;  ///< what the system cannot send itself is read, in a thread, and sent
 };
-static_assert(std::is_trivially_destructible_v<SockSendfileOptions>);
+static_assert(detail::trivially_destructible<SockSendfileOptions>);
 
 /// Sends what is in a file that is open for reading, in the system's memory where it can. How many
 /// bytes: fewer than `count` if the file ends before, or is cut off meanwhile. The file's position

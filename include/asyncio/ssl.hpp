@@ -5,6 +5,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <asyncio/detail/config.hpp>
 #include <asyncio/detail/function.hpp>
 #include <asyncio/detail/ssl_errors.hpp>
 #include <asyncio/detail/ssl_types.hpp>
@@ -57,7 +58,7 @@ struct VerifyLocations {
     std::string_view capath = {};  ///< a directory of such files, named by hash
     std::string_view cadata = {};  ///< certificates themselves, PEM or DER
 };
-static_assert(std::is_trivially_destructible_v<VerifyLocations>);
+static_assert(detail::trivially_destructible<VerifyLocations>);
 
 /// Keyword arguments of SSLContext::wrap_bio().
 struct WrapBioOptions {
@@ -65,7 +66,7 @@ struct WrapBioOptions {
     std::string_view server_hostname = {};  ///< of the peer: sent to it, and compared
     const SSLSession* session = nullptr;    ///< to be taken up again
 };
-static_assert(std::is_trivially_destructible_v<WrapBioOptions>);
+static_assert(detail::trivially_destructible<WrapBioOptions>);
 
 /// What connections have in common: certificates, whom to trust, protocols.
 ///

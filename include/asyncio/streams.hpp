@@ -6,6 +6,7 @@
 #pragma once
 
 #include <asyncio/coroutines.hpp>
+#include <asyncio/detail/config.hpp>
 #include <asyncio/detail/start_server.hpp>
 #include <asyncio/detail/stream_drain.hpp>
 #include <asyncio/detail/stream_handle.hpp>
@@ -126,7 +127,7 @@ struct StartTLSOptions {
     std::optional<Duration> ssl_shutdown_timeout = std::nullopt;   ///< 30 s
     bool suppress_ragged_eofs = false;  ///< a stream that ends without close_notify is no error
 };
-static_assert(std::is_trivially_destructible_v<StartTLSOptions>);
+static_assert(detail::trivially_destructible<StartTLSOptions>);
 /// The sending half of a connection.
 ///
 ///     writer.write("hello\n");
@@ -258,7 +259,7 @@ struct OpenConnectionOptions {
     std::optional<int> interleave = std::nullopt;
     bool all_errors = false;  ///< what failed is told by an ExceptionGroup
 };
-static_assert(std::is_trivially_destructible_v<OpenConnectionOptions>);
+static_assert(detail::trivially_destructible<OpenConnectionOptions>);
 
 /// Connects to a TCP server; tries all addresses of `host`, one after the other, or side by side:
 /// see `happy_eyeballs_delay`.
@@ -283,7 +284,7 @@ struct OpenUnixConnectionOptions {
     std::optional<Duration> ssl_shutdown_timeout = std::nullopt;   ///< 30 s
     bool suppress_ragged_eofs = false;  ///< a stream that ends without close_notify is no error
 };
-static_assert(std::is_trivially_destructible_v<OpenUnixConnectionOptions>);
+static_assert(detail::trivially_destructible<OpenUnixConnectionOptions>);
 
 /// Connects to the Unix socket at `path` or, where that begins with a zero byte, of that abstract
 /// name.
@@ -315,7 +316,7 @@ struct StartServerOptions {
     std::optional<std::size_t> max_connections = std::nullopt;
     bool start_serving = true;  ///< false: Server::start_serving() or serve_forever() begins
 };
-static_assert(std::is_trivially_destructible_v<StartServerOptions>);
+static_assert(detail::trivially_destructible<StartServerOptions>);
 
 /// Starts a TCP server. `handler(StreamReader, StreamWriter)` is called for each connection: a
 /// coroutine, which runs as a task of its own, or a plain function. It is kept as long as it is
@@ -333,12 +334,8 @@ static_assert(std::is_trivially_destructible_v<StartServerOptions>);
 template <detail::ClientHandler Handler>
 [[nodiscard]] Coroutine<Server> start_server(Handler&& handler, std::string_view host, int port,
                                              StartServerOptions options = {}) {
-    std::vector<std::string> hosts;
-    if (!host.empty()) {
-        hosts.emplace_back(host);
-    }
     return detail::start_stream_server(detail::make_start_client(std::forward<Handler>(handler)),
-                                       std::move(hosts), port, options);
+                                       detail::one_host(host), port, options);
 }
 template <detail::ClientHandler Handler>
 [[nodiscard]] Coroutine<Server> start_server(Handler&& handler, std::nullptr_t, int port,
@@ -376,7 +373,7 @@ struct StartUnixServerOptions {
     std::optional<std::size_t> max_connections = std::nullopt;
     bool start_serving = true;  ///< false: Server::start_serving() or serve_forever() begins
 };
-static_assert(std::is_trivially_destructible_v<StartUnixServerOptions>);
+static_assert(detail::trivially_destructible<StartUnixServerOptions>);
 
 /// As start_server(), on a Unix socket at `path` or, where that begins with a zero byte, of that
 /// abstract name, which has no file and goes with the socket.

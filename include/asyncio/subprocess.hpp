@@ -6,6 +6,7 @@
 #pragma once
 
 #include <asyncio/coroutines.hpp>
+#include <asyncio/detail/config.hpp>
 #include <asyncio/detail/subprocess.hpp>
 #include <asyncio/lowlevel/waiter.hpp>
 #include <asyncio/streams.hpp>
@@ -20,7 +21,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -75,7 +75,7 @@ struct SubprocessOptions {
     /// A wait() or communicate() that is cancelled kills the process.
     bool kill_on_cancel = false;
 };
-static_assert(std::is_trivially_destructible_v<SubprocessOptions>);
+static_assert(detail::trivially_destructible<SubprocessOptions>);
 
 /// What communicate() gives: `auto [out, err] = co_await process.communicate();`. Empty where there
 /// was no PIPE.

@@ -4,13 +4,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <asyncio/detail/owned.hpp>
 #include <asyncio/detail/task.hpp>
 #include <asyncio/with.hpp>
 
 #include <concepts>
 #include <cstddef>
 #include <exception>
-#include <memory>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -28,7 +28,7 @@ struct DeleteGroupChild {
 };
 /// All the memory that a child will need, also for its error: had before its task is made, so that
 /// nothing can fail after.
-using NewGroupChild = std::unique_ptr<GroupChild, DeleteGroupChild>;
+using NewGroupChild = Owned<GroupChild, DeleteGroupChild>;
 /// The task whose group watches a child with `callback`; null if it is another's.
 [[nodiscard]] TaskBase* group_parent(const lowlevel::Callback& callback) noexcept;
 
@@ -172,7 +172,7 @@ private:
 
     Coroutine<bool> leave();
     template <class T, class Fn, class... Args>
-    static Coroutine<> run_child(std::unique_ptr<TaskStatus<T>> status, Fn fn, Args... args) {
+    static Coroutine<> run_child(detail::Owned<TaskStatus<T>> status, Fn fn, Args... args) {
         co_await fn(std::move(args)..., *status);
     }
     template <class T, class Fn, class... Args>
@@ -180,7 +180,7 @@ private:
         group.check_open();
         Future<T> ready = group.loop().template create_future<T>();
         detail::StartingChild child(group);
-        std::unique_ptr<TaskStatus<T>> status(new TaskStatus<T>(child, ready));
+        detail::Owned<TaskStatus<T>> status(new TaskStatus<T>(child, ready));
         Coroutine<> waiting = wait_until_started(child);  // made while nothing can be left behind
         begin(child, detail::start_task(group.loop(),
                                         run_child<T, Fn, Args...>(std::move(status), std::move(fn),

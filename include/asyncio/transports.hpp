@@ -6,6 +6,7 @@
 #pragma once
 
 #include <asyncio/coroutines.hpp>
+#include <asyncio/detail/config.hpp>
 #include <asyncio/detail/create_connection.hpp>
 #include <asyncio/detail/protocol_factory.hpp>
 #include <asyncio/detail/views.hpp>
@@ -22,7 +23,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -41,14 +41,14 @@ struct SendfileOptions {
     std::optional<std::int64_t> count = std::nullopt;  ///< how many bytes; none: up to the end
     bool fallback = true;  ///< read and write the file where the system cannot send it
 };
-static_assert(std::is_trivially_destructible_v<SendfileOptions>);
+static_assert(detail::trivially_destructible<SendfileOptions>);
 
 /// Keyword arguments of set_write_buffer_limits().
 struct WriteBufferLimits {
     std::optional<std::size_t> high = std::nullopt;  ///< default: 64 KiB, or 4 times `low`
     std::optional<std::size_t> low = std::nullopt;   ///< default: a quarter of `high`
 };
-static_assert(std::is_trivially_destructible_v<WriteBufferLimits>);
+static_assert(detail::trivially_destructible<WriteBufferLimits>);
 
 /// What all transports have. They are made by create_connection(), create_server() and their like,
 /// and given to a protocol by connection_made(). A test may derive one of its own and override what
@@ -200,7 +200,7 @@ struct CreateConnectionOptions {
     std::optional<int> interleave = std::nullopt;
     bool all_errors = false;  ///< if none can be connected to: an ExceptionGroup of all errors
 };
-static_assert(std::is_trivially_destructible_v<CreateConnectionOptions>);
+static_assert(detail::trivially_destructible<CreateConnectionOptions>);
 
 /// Connects to a TCP server and has what happens told to the protocol that `protocol_factory()`
 /// makes: a std::unique_ptr or std::shared_ptr of it, or a reference to one that exists long
@@ -240,7 +240,7 @@ struct CreateUnixConnectionOptions {
     std::optional<Duration> ssl_shutdown_timeout = std::nullopt;   ///< 30 s
     bool suppress_ragged_eofs = false;  ///< a stream that ends without close_notify is no error
 };
-static_assert(std::is_trivially_destructible_v<CreateUnixConnectionOptions>);
+static_assert(detail::trivially_destructible<CreateUnixConnectionOptions>);
 
 /// Connects to the Unix socket at `path` or, where that begins with a zero byte, of that abstract
 /// name. Cancellation and errors: as create_connection() and open_unix_connection().
@@ -265,7 +265,7 @@ struct ConnectAcceptedSocketOptions {
     std::optional<Duration> ssl_shutdown_timeout = std::nullopt;   ///< 30 s
     bool suppress_ragged_eofs = false;  ///< a stream that ends without close_notify is no error
 };
-static_assert(std::is_trivially_destructible_v<ConnectAcceptedSocketOptions>);
+static_assert(detail::trivially_destructible<ConnectAcceptedSocketOptions>);
 
 /// The same over a socket that a server outside of the library has accepted.
 template <detail::ProtocolFactory Factory>
@@ -291,7 +291,7 @@ struct CreateServerOptions {
     std::optional<std::size_t> max_connections = std::nullopt;
     bool start_serving = true;  ///< false: Server::start_serving() or serve_forever() begins
 };
-static_assert(std::is_trivially_destructible_v<CreateServerOptions>);
+static_assert(detail::trivially_destructible<CreateServerOptions>);
 
 /// Starts a TCP server. `protocol_factory()` makes a protocol for each connection; see
 /// create_connection(). What it throws goes to the exception handler, and the connection is closed.
@@ -303,13 +303,9 @@ static_assert(std::is_trivially_destructible_v<CreateServerOptions>);
 template <detail::ProtocolFactory Factory>
 [[nodiscard]] Coroutine<Server> create_server(Factory&& protocol_factory, std::string_view host,
                                               int port, CreateServerOptions options = {}) {
-    std::vector<std::string> hosts;
-    if (!host.empty()) {
-        hosts.emplace_back(host);
-    }
     return detail::create_protocol_server(
-        detail::erase_factory(std::forward<Factory>(protocol_factory)), std::move(hosts), port,
-        options);
+        detail::erase_factory(std::forward<Factory>(protocol_factory)), detail::one_host(host),
+        port, options);
 }
 template <detail::ProtocolFactory Factory>
 [[nodiscard]] Coroutine<Server> create_server(Factory&& protocol_factory, std::nullptr_t, int port,
@@ -342,7 +338,7 @@ struct TransportStartTLSOptions {
     std::optional<Duration> ssl_shutdown_timeout = std::nullopt;   ///< 30 s
     bool suppress_ragged_eofs = false;  ///< a stream that ends without close_notify is no error
 };
-static_assert(std::is_trivially_destructible_v<TransportStartTLSOptions>);
+static_assert(detail::trivially_destructible<TransportStartTLSOptions>);
 
 /// A connection goes on over TLS, and with `protocol`, which is not told that it is made. What was
 /// received and not yet given to a protocol is taken for the beginning of the handshake. Gives the
@@ -376,7 +372,7 @@ struct CreateUnixServerOptions {
     std::optional<std::size_t> max_connections = std::nullopt;
     bool start_serving = true;  ///< false: Server::start_serving() or serve_forever() begins
 };
-static_assert(std::is_trivially_destructible_v<CreateUnixServerOptions>);
+static_assert(detail::trivially_destructible<CreateUnixServerOptions>);
 
 /// As create_server(), on a Unix socket; see start_unix_server().
 template <detail::ProtocolFactory Factory>

@@ -3,7 +3,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <asyncio/detail/config.hpp>
 #include <asyncio/detail/gather.hpp>
+#include <asyncio/detail/owned.hpp>
 #include <asyncio/lowlevel/waiter.hpp>
 #include <asyncio/result.hpp>
 
@@ -22,7 +24,7 @@ namespace asyncio {
 struct AsCompletedOptions {
     std::optional<Duration> timeout = std::nullopt;  ///< nullopt: as long as it takes
 };
-static_assert(std::is_trivially_destructible_v<AsCompletedOptions>);
+static_assert(detail::trivially_destructible<AsCompletedOptions>);
 
 namespace detail {
 
@@ -63,7 +65,7 @@ private:
 
     EventLoop& loop_;
     std::uint64_t loop_serial_;
-    std::unique_ptr<Node[]> nodes_;
+    Owned<Node[]> nodes_;
     std::size_t size_ = 0;
     std::size_t pending_ = 0;
     std::size_t unclaimed_ = 0;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <asyncio/detail/function.hpp>
+#include <asyncio/detail/owned.hpp>
 #include <asyncio/detail/work.hpp>
 #include <asyncio/lowlevel/loop_resource.hpp>
 #include <asyncio/tasks.hpp>
@@ -61,7 +62,7 @@ private:
     void complete(bool cancelled, std::exception_ptr error) noexcept;
     void run_callbacks(std::vector<UniqueFunction<void()>> callbacks) noexcept;
 
-    std::unique_ptr<Shared> shared_;
+    Owned<Shared> shared_;
     ConcurrentLink* link_ = nullptr;
 };
 

@@ -41,3 +41,17 @@ inline constexpr bool recycle_blocks = true;
 #endif
 
 }  // namespace asyncio::detail
+
+namespace asyncio::detail {
+
+/// std::is_trivially_destructible_v, a hundred times cheaper to ask: options are asked everywhere.
+/// They must be: g++ 12 miscompiles arguments of coroutines that are not.
+#if defined(__clang__)
+template <class T>
+inline constexpr bool trivially_destructible = __is_trivially_destructible(T);
+#else
+template <class T>
+inline constexpr bool trivially_destructible = __has_trivial_destructor(T);
+#endif
+
+}  // namespace asyncio::detail

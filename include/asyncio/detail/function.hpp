@@ -5,9 +5,10 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
 #include <type_traits>
 #include <utility>
+
+#include <asyncio/detail/owned.hpp>
 
 namespace asyncio::detail {
 
@@ -24,8 +25,7 @@ public:
     template <class Fn>
         requires(!std::is_same_v<std::remove_cvref_t<Fn>, UniqueFunction> &&
                  std::is_invocable_r_v<Result, std::decay_t<Fn>&, Args...>)
-    UniqueFunction(Fn&& fn)
-        : held_(std::make_unique<Holder<std::decay_t<Fn>>>(std::forward<Fn>(fn))) {}
+    UniqueFunction(Fn&& fn) : held_(new Holder<std::decay_t<Fn>>(std::forward<Fn>(fn))) {}
 
     explicit operator bool() const noexcept { return held_ != nullptr; }
 
@@ -50,7 +50,7 @@ private:
         Fn fn;
     };
 
-    std::unique_ptr<Base> held_;
+    Owned<Base> held_;
 };
 
 }  // namespace asyncio::detail

@@ -4,12 +4,12 @@
 #pragma once
 
 #include <asyncio/detail/outcome.hpp>
+#include <asyncio/detail/owned.hpp>
 #include <asyncio/events.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <exception>
-#include <memory>
 #include <optional>
 #include <source_location>
 #include <string>
@@ -146,13 +146,13 @@ protected:
     struct Rare : ContextSlot {
         std::optional<std::string> name;
         std::optional<std::string> cancel_message;
-        std::unique_ptr<SourceNotes> notes;
+        Owned<SourceNotes> notes;
         std::vector<FutureBase*> awaited_by;  // for the call graph; retained
         ScopeLink* scope = nullptr;           // of a task: the innermost cancel scope that it is in
         int scope_requests = 0;               // of those in cancelling(), how many are of scopes
     };
 
-    FutureBase(EventLoop& loop, Kind kind, std::unique_ptr<Rare> rare = nullptr) noexcept
+    FutureBase(EventLoop& loop, Kind kind, Owned<Rare> rare = nullptr) noexcept
         : kind_(kind), loop_(&loop) {
         if (rare != nullptr) {
             context_.lead_to(*rare.release());

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <asyncio/detail/owned.hpp>
 #include <asyncio/detail/task.hpp>
 
 #include <cstddef>
@@ -77,7 +78,7 @@ private:
     void take_outcome(FutureBase& child, bool last);
 
     std::vector<AnyFuture> children_;
-    std::unique_ptr<GatherNode[]> nodes_;  // one for each different child
+    Owned<GatherNode[]> nodes_;  // one for each different child
     std::size_t nodes_size_ = 0;
     std::size_t unfinished_ = 0;
     GatherBase* cancelled_before_ = nullptr;  // of those that are being cancelled

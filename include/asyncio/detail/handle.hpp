@@ -5,14 +5,15 @@
 
 #include <asyncio/contextvars.hpp>
 #include <asyncio/detail/blocks.hpp>
+#include <asyncio/detail/config.hpp>
 #include <asyncio/detail/context_slot.hpp>
+#include <asyncio/detail/owned.hpp>
 #include <asyncio/lowlevel/callback.hpp>
 #include <asyncio/time.hpp>
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <new>
 #include <tuple>
 #include <type_traits>
@@ -113,11 +114,11 @@ template <class Fn>
 class Boxed {
 public:
     template <class F>
-    explicit Boxed(F&& fn) : fn_(std::make_unique<Fn>(std::forward<F>(fn))) {}
+    explicit Boxed(F&& fn) : fn_(make_owned<Fn>(std::forward<F>(fn))) {}
     void operator()() { static_cast<void>((*fn_)()); }
 
 private:
-    std::unique_ptr<Fn> fn_;
+    Owned<Fn> fn_;
 };
 
 template <class Base, class Function>
@@ -230,7 +231,7 @@ struct CallOptions {
     /// on: what the function sets is seen in it.)
     const Context* context = nullptr;
 };
-static_assert(std::is_trivially_destructible_v<CallOptions>);
+static_assert(detail::trivially_destructible<CallOptions>);
 
 /// What call_later() and call_at() give. Mirrors asyncio.TimerHandle.
 class TimerHandle : public Handle {

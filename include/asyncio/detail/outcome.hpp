@@ -3,13 +3,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <asyncio/detail/owned.hpp>
 #include <asyncio/exceptions.hpp>
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
-#include <memory>
 #include <new>
 #include <optional>
 #include <tuple>
@@ -121,8 +121,7 @@ public:
     template <class U>
     void emplace(U&& value) {
         if constexpr (boxed) {
-            ::new (static_cast<void*>(&stored_))
-                Stored(std::make_unique<T>(std::forward<U>(value)));
+            ::new (static_cast<void*>(&stored_)) Stored(make_owned<T>(std::forward<U>(value)));
         } else {
             ::new (static_cast<void*>(&stored_)) Stored(std::forward<U>(value));
         }
@@ -164,7 +163,7 @@ public:
 private:
     // Coroutine frames are aligned as malloc aligns: what needs more lies elsewhere.
     static constexpr bool boxed = alignof(T) > 2 * sizeof(void*);
-    using Stored = std::conditional_t<boxed, std::unique_ptr<T>, T>;
+    using Stored = std::conditional_t<boxed, Owned<T>, T>;
     enum class State : std::uint8_t { empty, value, taken };
 
     State state_ = State::empty;

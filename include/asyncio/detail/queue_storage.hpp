@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include <asyncio/detail/owned.hpp>
+
 namespace asyncio::detail {
 
 /// One item in a storage, where it may be moved about without fail: an item whose own move may
@@ -36,13 +38,13 @@ public:
 
 private:
     static constexpr bool plain = std::is_nothrow_move_constructible_v<T>;
-    using Kept = std::conditional_t<plain, T, std::unique_ptr<T>>;
+    using Kept = std::conditional_t<plain, T, Owned<T>>;
 
     static Kept keep(T&& item) {
         if constexpr (plain) {
             return std::move(item);
         } else {
-            return std::make_unique<T>(std::move(item));
+            return make_owned<T>(std::move(item));
         }
     }
     template <class K>

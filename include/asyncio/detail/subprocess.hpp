@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <asyncio/detail/config.hpp>
 #include <asyncio/exceptions.hpp>
 
 #include <concepts>
@@ -10,7 +11,6 @@
 #include <iterator>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <vector>
 
 namespace asyncio {
@@ -44,7 +44,7 @@ private:
     Kind kind_ = Kind::unset;
     int fd_ = -1;
 };
-static_assert(std::is_trivially_destructible_v<Stdio>);
+static_assert(detail::trivially_destructible<Stdio>);
 
 /// A user or a group: a number, or a name to be looked up.
 class UserOrGroup {
@@ -62,7 +62,7 @@ private:
     std::int64_t id_ = -1;
     std::string_view name_;
 };
-static_assert(std::is_trivially_destructible_v<UserOrGroup>);
+static_assert(detail::trivially_destructible<UserOrGroup>);
 
 /// The variables of a program: a view of any range of pairs of names and values (a std::map), or of
 /// texts of the form "NAME=value". It is read when the program is asked for.
@@ -103,7 +103,7 @@ private:
     const void* range_ = nullptr;
     void (*append_)(const void*, std::vector<std::string>&) = nullptr;
 };
-static_assert(std::is_trivially_destructible_v<Environment>);
+static_assert(detail::trivially_destructible<Environment>);
 
 namespace detail {
 

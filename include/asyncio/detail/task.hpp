@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <asyncio/detail/config.hpp>
 #include <asyncio/detail/task_base.hpp>
 #include <asyncio/futures.hpp>
 
@@ -107,7 +108,7 @@ struct TaskOptions {
     /// turn; by default as the loop's task factory has it, which is the next turn if there is none.
     std::optional<bool> eager_start = std::nullopt;
 };
-static_assert(std::is_trivially_destructible_v<TaskOptions>);
+static_assert(detail::trivially_destructible<TaskOptions>);
 
 /// A coroutine on its way to become a task, for task factories; its type does not matter to them.
 class AnyCoroutine {

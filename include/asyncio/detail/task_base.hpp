@@ -5,6 +5,7 @@
 
 #include <asyncio/coroutines.hpp>
 #include <asyncio/detail/future_base.hpp>
+#include <asyncio/detail/owned.hpp>
 
 #include <cstdint>
 #include <exception>
@@ -142,15 +143,14 @@ public:
     void abandon() noexcept;
 
 protected:
-    TaskBase(EventLoop& loop, PromiseBase& root, std::unique_ptr<Rare> rare,
-             const Context* context) noexcept;
+    TaskBase(EventLoop& loop, PromiseBase& root, Owned<Rare> rare, const Context* context) noexcept;
     ~TaskBase() override = default;
 
     [[nodiscard]] std::size_t block_size() const noexcept {
         return block_size_ != 0 ? block_size_ : ~std::size_t{0};
     }
 
-    static std::unique_ptr<Rare> rare_with_name(std::string_view name);
+    static Owned<Rare> rare_with_name(std::string_view name);
 
 private:
     static void run_start(Callback& callback);
@@ -190,7 +190,7 @@ public:
     /// Takes the coroutine over. The object lies in front of the coroutine's frame.
     static TaskImpl* make(EventLoop& loop, Coroutine<T>&& coroutine, std::string_view name,
                           const Context* context) {
-        std::unique_ptr<Rare> rare = name.empty() ? nullptr : rare_with_name(name);
+        Owned<Rare> rare = name.empty() ? nullptr : rare_with_name(name);
         PromiseBase* const root = coroutine.release();
         if (root == nullptr) {
             raise_awaited_again();
@@ -200,14 +200,14 @@ public:
     /// The same without the types.
     static TaskBase* make_untyped(EventLoop& loop, PromiseBase*& root, std::string_view name,
                                   const Context* context) {
-        std::unique_ptr<Rare> rare = name.empty() ? nullptr : rare_with_name(name);
+        Owned<Rare> rare = name.empty() ? nullptr : rare_with_name(name);
         return make_of_root(loop, *std::exchange(root, nullptr), std::move(rare), context);
     }
 
     [[nodiscard]] OutcomeBase& outcome() noexcept override { return outcome_; }
 
 private:
-    static TaskImpl* make_of_root(EventLoop& loop, PromiseBase& root, std::unique_ptr<Rare> rare,
+    static TaskImpl* make_of_root(EventLoop& loop, PromiseBase& root, Owned<Rare> rare,
                                   const Context* context) {
         static_assert(sizeof(TaskImpl) <= task_prefix<T>);
         void* const frame = std::coroutine_handle<PromiseBase>::from_promise(root).address();
@@ -215,8 +215,7 @@ private:
             TaskImpl(loop, root, std::move(rare), context);
     }
 
-    TaskImpl(EventLoop& loop, PromiseBase& root, std::unique_ptr<Rare> rare,
-             const Context* context) noexcept
+    TaskImpl(EventLoop& loop, PromiseBase& root, Owned<Rare> rare, const Context* context) noexcept
         : TaskBase(loop, root, std::move(rare), context) {
         root.adopt(outcome_);
     }

@@ -3,11 +3,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <asyncio/detail/config.hpp>
 #include <asyncio/detail/error_or.hpp>
+#include <asyncio/detail/owned.hpp>
 #include <asyncio/detail/task.hpp>
 #include <asyncio/timeouts.hpp>
 
-#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -31,7 +32,7 @@ struct WaitOptions {
     std::optional<Duration> timeout = std::nullopt;  ///< nullopt: as long as it takes
     ReturnWhen return_when = ALL_COMPLETED;
 };
-static_assert(std::is_trivially_destructible_v<WaitOptions>);
+static_assert(detail::trivially_destructible<WaitOptions>);
 
 namespace detail {
 
@@ -85,7 +86,7 @@ private:
     void wake() noexcept;
 
     TaskBase& task_;
-    std::unique_ptr<Node[]> nodes_;
+    Owned<Node[]> nodes_;
     std::size_t size_;
     std::size_t left_;
     WaitOptions options_;

@@ -4,10 +4,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <asyncio/detail/config.hpp>
 #include <asyncio/streams.hpp>
 
 #include <cstddef>
-#include <type_traits>
 
 namespace asyncio::testing {
 
@@ -20,7 +20,7 @@ struct MemoryStreamOptions {
     /// Bytes that arrive at once; 1 tests a parser with every split there is. 0: all.
     std::size_t piece = 0;
 };
-static_assert(std::is_trivially_destructible_v<MemoryStreamOptions>);
+static_assert(detail::trivially_destructible<MemoryStreamOptions>);
 
 /// What is between the two ends: to let go wrong what goes wrong in networks.
 class MemoryWire {
