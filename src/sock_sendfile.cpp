@@ -13,7 +13,6 @@
 #include <string>
 #include <utility>
 
-#include <sys/sendfile.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -23,32 +22,47 @@ namespace {
 
 using detail::SocketOperation;
 
-/// Waits until the socket takes more; once around the loop in any case, so that a socket that
-/// always does lets others run.
-class [[nodiscard]] WritableAwaiter final : public SocketOperation {
+/// Sends a piece of a file, or as much of it as the socket takes. Once around the loop in any case,
+/// so that a socket that always takes more lets others run.
+class [[nodiscard]] SendPieceAwaiter final : public SocketOperation {
 public:
-    explicit WritableAwaiter(const detail::SocketBase& socket)
-        : SocketOperation(socket, lowlevel::Opcode::poll_out) {}
+    SendPieceAwaiter(const detail::SocketBase& socket, int file, std::int64_t offset,
+                     std::size_t most)
+        : SocketOperation(socket, lowlevel::Opcode::send_file), offset_(offset) {
+        argument = file;
+        data = &offset_;
+        size = most;
+    }
     [[nodiscard]] bool await_ready() {
         prepare_to_wait();
         return false;
     }
-    void await_resume() {
-        if (std::exception_ptr error = failure("send to ", lowlevel::Opcode::peer_name)) {
-            std::rethrow_exception(error);
+    /// Bytes, or -errno: whether that is an error depends.
+    std::int64_t await_resume() {
+        if (result == -ECANCELED) {
+            std::rethrow_exception(failure("send to ", lowlevel::Opcode::peer_name));
         }
+        return OperationWaiter::await_resume();
     }
+
+private:
+    std::int64_t offset_;  // in the file
 };
 
-class [[nodiscard]] Writable {
+class [[nodiscard]] SendPiece {
 public:
     static constexpr bool awaited_by_value = true;
 
-    explicit Writable(const detail::SocketBase& socket) noexcept : socket_(socket) {}
-    WritableAwaiter operator co_await() const { return WritableAwaiter(socket_); }
+    SendPiece(const detail::SocketBase& socket, int file, std::int64_t offset,
+              std::size_t most) noexcept
+        : socket_(socket), file_(file), offset_(offset), most_(most) {}
+    SendPieceAwaiter operator co_await() const { return {socket_, file_, offset_, most_}; }
 
 private:
     const detail::SocketBase& socket_;
+    int file_;
+    std::int64_t offset_;
+    std::size_t most_;
 };
 
 /// How far the sending has come. Leaves the file's position there.
@@ -77,22 +91,19 @@ constexpr std::int64_t read_size = std::int64_t{256} << 10;
 // True if the system can do it; false if it could not even begin.
 Coroutine<bool> send_natively(const Socket& socket, Progress& progress) {
     while (progress.left > 0) {
-        off_t offset = progress.offset;
         const auto size = static_cast<std::size_t>(std::min(progress.left, most_at_once));
-        static_cast<void>(socket.get_loop());  // or there is none
-        const ssize_t n = ::sendfile(socket.fileno(), progress.file, &offset, size);
-        if (n > 0) {
-            progress.add(n);
-        } else if (n == 0) {
+        const std::int64_t n = co_await SendPiece(socket, progress.file, progress.offset, size);
+        if (n == 0) {
             break;
-        } else if (errno != EAGAIN && errno != EINTR) {
-            const bool cannot = errno == EINVAL || errno == ENOSYS || errno == ESPIPE;
+        }
+        if (n < 0) {
+            const bool cannot = n == -EINVAL || n == -ENOSYS || n == -ESPIPE;
             if (cannot && progress.sent == 0) {
                 co_return false;
             }
-            detail::raise_os_error(errno, "sendfile");
+            detail::raise_os_error(static_cast<int>(-n), "sendfile");
         }
-        co_await Writable(socket);
+        progress.add(n);
     }
     co_return true;
 }

@@ -491,6 +491,57 @@ NETWORK_TEST(SockSendfile, reports_that_the_peer_has_gone) {
     EXPECT_TRUE(error_of(result.error()) == EPIPE || error_of(result.error()) == ECONNRESET);
 }
 
+// sendfile() has no MSG_NOSIGNAL: a signal that nobody handles would end this process.
+NETWORK_TEST(SockSendfile, to_a_closed_peer_throws_and_raises_no_signal) {
+    const ScratchDirectory directory;
+    const FileDescriptor file = make_file(directory / "file", "content");
+    Pair pair;
+    pair.b.close();
+    const Result<std::int64_t> result =
+        co_await as_result(sock_sendfile(pair.a, file.fileno(), {.fallback = false}));
+    EXPECT_EQ(error_of(result.error()), EPIPE);
+    EXPECT_EQ(position(file), 0);
+}
+
+NETWORK_TEST(SockSendfile, ends_when_the_socket_is_closed) {
+    const ScratchDirectory directory;
+    const FileDescriptor file = make_file(directory / "file", std::string(8'000'000, 'x'));
+    Sink sink;
+    co_await sink.connect();
+    auto sending = create_task(sock_sendfile(sink.ours, file.fileno()));
+    co_await settle();
+    EXPECT_FALSE(sending.done());
+    const int number = sink.ours.fileno();
+    sink.ours.close();
+    Pair other;  // gets its number
+    EXPECT_TRUE(other.a.fileno() == number || other.b.fileno() == number);
+    const Result<std::int64_t> result = co_await as_result(sending);
+    EXPECT_EQ(error_of(result.error()), ECANCELED);
+    const std::string received = co_await sink.theirs.receive_all();
+    EXPECT_EQ(static_cast<std::int64_t>(received.size()), position(file));
+}
+
+// Sizes and places that no 32 bits hold. The file has a hole: nothing of it is on a disk.
+NETWORK_TEST(SockSendfile, sends_from_beyond_four_gigabytes) {
+    constexpr std::int64_t far = (std::int64_t{1} << 32) + 12345;
+    const ScratchDirectory directory;
+    const FileDescriptor file = make_file(directory / "file", "");
+    const FileDescriptor writable(::open((directory / "file").c_str(), O_WRONLY | O_CLOEXEC));
+    EXPECT_EQ(::pwrite(writable.fileno(), "the end", 7, far), 7);
+    for (const bool counted : {false, true}) {
+        Sink sink;
+        co_await sink.connect();
+        SockSendfileOptions options{.offset = far + 4};
+        if (counted) {
+            options.count = std::int64_t{1} << 33;
+        }
+        auto sending = create_task(send_and_close(sink.ours, file.fileno(), options));
+        EXPECT_EQ(co_await sink.theirs.receive_all(), "end");
+        EXPECT_EQ(co_await sending, 3);
+        EXPECT_EQ(position(file), far + 7);
+    }
+}
+
 NETWORK_TEST(SockSendfile, checks_what_it_is_given) {
     const Socket datagrams = bound_datagram_socket();
     const Pair pair;
