@@ -69,11 +69,15 @@ void begin_to_watch(int inotify, const std::string& path, std::uint32_t mask, bo
         }
         must_exist = false;
         found.watches.emplace_back(watch, current);
-        DIR* const directory = recursive ? ::opendir(current.c_str()) : nullptr;
+        struct Close {
+            void operator()(DIR* opened) const noexcept { ::closedir(opened); }
+        };
+        const std::unique_ptr<DIR, Close> directory(recursive ? ::opendir(current.c_str())
+                                                              : nullptr);
         if (directory == nullptr) {
             continue;  // a file, or one that may not be read
         }
-        while (const dirent* const entry = ::readdir(directory)) {
+        while (const dirent* const entry = ::readdir(directory.get())) {
             const std::string_view name = entry->d_name;
             if (name != "." && name != "..") {
                 const std::string child = join(current, name);
@@ -84,7 +88,6 @@ void begin_to_watch(int inotify, const std::string& path, std::uint32_t mask, bo
                 }
             }
         }
-        ::closedir(directory);
     }
 }
 
@@ -198,12 +201,17 @@ struct Watch::State : std::enable_shared_from_this<Watch::State> {
         }
     }
 
+    [[nodiscard]] bool is_other_half(const inotify_event& event) const noexcept {
+        return !leaving.empty() && (event.mask & IN_MOVED_TO) != 0 &&
+               event.cookie == leaving_cookie;
+    }
     void take(const inotify_event& event) {
         const bool directory = (event.mask & IN_ISDIR) != 0;
-        if (!leaving.empty() &&
-            ((event.mask & IN_MOVED_TO) == 0 || event.cookie != leaving_cookie)) {
-            // Between the two halves of a move there may be something else, but not much.
-            if (++since_leaving > 16) {
+        if (!leaving.empty() && !is_other_half(event)) {
+            // Between the two halves of a move there may be something else, but not much, and
+            // nothing about names in that directory, which was locked.
+            constexpr std::uint32_t names = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO;
+            if ((event.wd == leaving_watch && (event.mask & names) != 0) || ++since_leaving > 16) {
                 give_up_move();
             }
         }
@@ -235,9 +243,10 @@ struct Watch::State : std::enable_shared_from_this<Watch::State> {
             expected.erase(path);
             leaving = path;
             leaving_cookie = event.cookie;
+            leaving_watch = event.wd;
             leaving_directory = directory;
             since_leaving = 0;
-        } else if ((event.mask & IN_MOVED_TO) != 0 && !leaving.empty()) {
+        } else if (is_other_half(event)) {
             const std::string from = std::exchange(leaving, {});
             if (directory) {
                 move_tree(from, &path);
@@ -279,6 +288,7 @@ struct Watch::State : std::enable_shared_from_this<Watch::State> {
     std::unordered_set<std::string> expected;  // told of, and the system may tell as well
     std::string leaving;                       // the first half of a move
     std::uint32_t leaving_cookie = 0;
+    int leaving_watch = -1;
     int since_leaving = 0;
     bool leaving_directory = false;
     bool look_again = false;  // events were lost, and with them perhaps directories

@@ -137,6 +137,31 @@ ASYNC_TEST(Watch, sees_what_is_moved_in_and_out_as_created_and_deleted) {
     EXPECT_EQ(texts, (Texts{"created in", "deleted out"}));
 }
 
+// What leaves and what comes are halves of the same move only if the system says so.
+ASYNC_TEST(Watch, does_not_take_one_file_for_another_that_comes_when_it_goes) {
+    const TemporaryDirectory dir;
+    const TemporaryDirectory outside;
+    touch(outside / "in");
+    touch(dir / "out");
+    touch(dir / "a");
+    Watch watch = co_await files::watch(dir.path());
+
+    fs::rename(dir / "out", outside / "out");
+    fs::rename(outside / "in", dir / "in");
+    fs::rename(dir / "a", dir / "b");
+
+    const Texts texts = co_await next(watch, dir, 3);
+    EXPECT_EQ(texts, (Texts{"deleted out", "created in", "moved a -> b"}));
+
+    // Of one name the order says whether it is there.
+    fs::rename(dir / "in", outside / "in");
+    fs::rename(outside / "out", dir / "in");
+    fs::rename(dir / "b", outside / "b");
+    touch(dir / "b");
+    const Texts same = co_await next(watch, dir, 4);
+    EXPECT_EQ(same, (Texts{"deleted in", "created in", "deleted b", "created b"}));
+}
+
 ASYNC_TEST(Watch, of_several_paths_tells_of_all) {
     const TemporaryDirectory dir;
     fs::create_directory(dir / "a");
