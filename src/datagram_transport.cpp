@@ -390,10 +390,14 @@ void DatagramEndpoint::wait_for_output() noexcept {
 void DatagramEndpoint::send_kept() {
     struct GoOn {  // also when a SystemExit leaves the protocol
         DatagramEndpoint& endpoint;
+        bool sent_all = false;  // then there is none, or one that the protocol has begun anew
         ~GoOn() {
+            if (sent_all) {
+                return;
+            }
             if (endpoint.losing_) {  // aborted by the protocol
                 endpoint.output_.reset();
-            } else if (endpoint.output_ != nullptr) {
+            } else {
                 endpoint.wait_for_output();
             }
         }
@@ -415,6 +419,7 @@ void DatagramEndpoint::send_kept() {
     }
     if (!losing_ && output_->datagrams.empty()) {
         output_.reset();
+        go_on.sent_all = true;
     }
     resume_if_empty();
     if (output_ == nullptr && closing_ && !losing_) {

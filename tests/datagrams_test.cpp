@@ -434,6 +434,42 @@ NETWORK_TEST(Datagrams, tell_when_the_receiver_has_gone_while_they_waited) {
     EXPECT_EQ(a.protocol->lines.back(), "lost none");
 }
 
+// There is room again, and the protocol fills it at once.
+NETWORK_TEST(Datagrams, may_be_sent_until_it_is_full_when_the_protocol_is_resumed) {
+    const ScratchDirectory directory;
+    const Mailbox mailbox(directory / "mailbox");
+    auto a = co_await create_datagram_endpoint(
+        [] { return std::make_unique<Recorder>(); },
+        {.remote_addr = DatagramAddress(directory / "mailbox"), .family = AddressFamily::unix_});
+    a.transport.set_write_buffer_limits({.high = 100, .low = 0});
+    int sent = 0;
+    const auto fill = [&] {
+        while (a.transport.get_write_buffer_size() <= 100) {
+            a.transport.sendto(std::to_string(sent++));
+        }
+    };
+    int resumed = 0;
+    a.protocol->then = [&](const std::string& line) {
+        if (line == "resume" && ++resumed < 4) {
+            fill();
+        }
+    };
+    fill();
+    int received = 0;
+    for (int idle = 0; idle < 100 && received < sent; ++idle) {
+        for (std::string data; (data = mailbox.take()) != "nothing"; ++received, idle = 0) {
+            EXPECT_EQ(data, std::to_string(received));
+        }
+        co_await sleep(0.01);
+    }
+    EXPECT_EQ(received, sent);
+    EXPECT_EQ(resumed, 4);
+    a.protocol->then = nullptr;
+    a.transport.close();
+    co_await settle();
+    EXPECT_EQ(a.protocol->lines.back(), "lost none");
+}
+
 // That the socket is writable says nothing about the one that it sends to.
 NETWORK_TEST(Datagrams, do_not_spin_while_the_receiver_reads_nothing) {
     const ScratchDirectory directory;
