@@ -13,6 +13,9 @@
 #include <condition_variable>
 #include <mutex>
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 namespace asyncio::detail {
 
 using lowlevel::Callback;
@@ -34,9 +37,14 @@ struct Awaited {
 struct FileIO::Threads {
     // Of its own: neither do calls of to_thread() that hang hold up files, nor the other way round.
     ThreadPoolExecutor pool{{.max_workers = 32, .thread_name_prefix = "asyncio_file"}};
+    // For those who open a FIFO, each of whom may wait for the next.
+    ThreadPoolExecutor patient{{.max_workers = 1024, .thread_name_prefix = "asyncio_fifo"}};
     std::shared_ptr<Awaited> awaited = std::make_shared<Awaited>();
 
-    Threads() { pool.detach(); }
+    Threads() {
+        pool.detach();
+        patient.detach();
+    }
 };
 
 /// The way of a call to a thread and back.
@@ -68,13 +76,7 @@ private:
             awaited->fewer.notify_all();
         }
     }
-    void deliver(bool cancelled) override {
-        call_.in_thread_ = false;
-        if (cancelled) {
-            call_.result = -ECANCELED;
-        }
-        call_.conclude();
-    }
+    void deliver(bool cancelled) override { call_.thread_is_done(cancelled); }
     void disown() noexcept override {}
     [[nodiscard]] const std::exception_ptr& error() const noexcept override {
         static const std::exception_ptr none;
@@ -120,6 +122,7 @@ void FileIO::loop_closing() noexcept {
     }
     if (threads_ != nullptr) {
         threads_->pool.shutdown(false);
+        threads_->patient.shutdown(false);
         threads_ = nullptr;
     }
     loop_ = nullptr;
@@ -194,9 +197,11 @@ void FileCall::aim(bool output, void* buffer, std::size_t bytes, std::int64_t of
 // The next step, or with a thread all of them.
 void FileCall::go_on() noexcept {
     EventLoop& loop = *io_.loop();
-    if (needs_thread()) {
+    if (needs_thread() || too_many_opens()) {
         give_to_thread();
     } else if (!lowlevel::is_on_file(opcode) || loop.proactor().performs(opcode)) {
+        opening_ = opcode == Opcode::open_file;
+        io_.opening_ += opening_ ? 1 : 0;
         loop.start(*this);
     } else if (attempt()) {
         // Not at once: whoever reads what is in memory lets the others run in between.
@@ -225,13 +230,26 @@ bool FileCall::attempt() noexcept {
     return false;
 }
 
+// The kernel has sixteen threads for us, and each open of a FIFO may take one.
+bool FileCall::too_many_opens() const noexcept {
+    constexpr std::size_t most = 8;
+    return opcode == Opcode::open_file && io_.opening_ >= most;
+}
+
+void FileCall::opened() noexcept {
+    if (std::exchange(opening_, false)) {
+        --io_.opening_;
+    }
+}
+
 void FileCall::give_to_thread() noexcept {
     try {
         FileIO::Threads& threads = io_.threads();
-        const bool awaited = file_ != nullptr || goes_through();
+        const bool patient = patience_ == Patience::given;
+        const bool awaited = (file_ != nullptr || goes_through()) && !patient;
         Work* const work = new FileWork(*io_.loop(), *this, awaited ? threads.awaited : nullptr);
         in_thread_ = true;
-        work->submit(&threads.pool);
+        work->submit(patient ? &threads.patient : &threads.pool);
     } catch (...) {
         in_thread_ = false;
         error_ = std::current_exception();
@@ -240,9 +258,34 @@ void FileCall::give_to_thread() noexcept {
     }
 }
 
+void FileCall::thread_is_done(bool cancelled) noexcept {
+    in_thread_ = false;
+    if (cancelled) {
+        result = -ECANCELED;
+    } else if (patience_ == Patience::needed && !stopped()) {
+        patience_ = Patience::given;
+        give_to_thread();
+        return;
+    }
+    conclude();
+}
+
+static bool waits_for_other_end(const lowlevel::FileRequest& request) noexcept {
+    constexpr int never_waits = O_NONBLOCK | O_EXCL | O_DIRECTORY | O_PATH;
+    struct ::stat status{};
+    return (request.flags & never_waits) == 0 && (request.flags & O_ACCMODE) != O_RDWR &&
+           ::stat(request.path, &status) == 0 && S_ISFIFO(status.st_mode);
+}
+
 void FileCall::perform() noexcept {
     do {
         if (stopped()) {
+            result = -ECANCELED;
+            return;
+        }
+        if (opcode == Opcode::open_file && patience_ == Patience::usual &&
+            waits_for_other_end(request_)) {
+            patience_ = Patience::needed;  // from thread_is_done()
             result = -ECANCELED;
             return;
         }
@@ -252,6 +295,7 @@ void FileCall::perform() noexcept {
 
 void FileCall::run_step_done(Callback& callback) {
     auto& self = static_cast<FileCall&>(static_cast<Operation&>(callback));
+    self.opened();
     if (self.advance() || self.stopped()) {
         self.conclude();
     } else {
@@ -301,21 +345,19 @@ void FileCall::abandon() noexcept {
 // The loop closes. No thread has it any more, unless it is one that is not waited for.
 void FileCall::end_with_loop() noexcept {
     auto& callback = static_cast<ListHook<>&>(*this);
-    if (!in_thread_ && goes_through() && lowlevel::is_on_file(opcode)) {
-        // What the proactor has cut short is carried through here.
-        if (!completed || result == -ECANCELED || !advance()) {
+    if (!in_thread_ && lowlevel::is_on_file(opcode) && function() == &run_step_done) {
+        // What the kernel has done is taken, a descriptor for example, though nobody was told. What
+        // it has cut short is carried through here, if it is to be.
+        const bool cut_short = !completed || result == -ECANCELED;
+        if ((cut_short || !advance()) && goes_through()) {
             perform();
         }
     }
     if (callback.linked()) {
         callback.unlink();
     }
-    if (goes_through() && result < 0) {
-        try {
-            log(Level::error, "what was done to a file when the event loop was closed has failed" +
-                                  (file_ != nullptr ? ": " + file_->name() : std::string()) + ": " +
-                                  describe(make_os_error(static_cast<int>(-result), "")));
-        } catch (...) {}
+    if (goes_through() && !in_thread_ && result < 0) {
+        log_failure("what was done to a file when the event loop was closed has failed");
     }
     if (file_ != nullptr) {
         if (exclusive()) {
@@ -328,6 +370,13 @@ void FileCall::end_with_loop() noexcept {
         file_->drop_queue();
     }
     drop();
+}
+
+void FileCall::log_failure(const char* what) const noexcept {
+    try {
+        log(Level::error, what + (file_ != nullptr ? ": " + file_->name() : std::string()) + ": " +
+                              describe(make_os_error(static_cast<int>(-result), "")));
+    } catch (...) {}
 }
 
 void FileCall::drop() noexcept {

@@ -14,6 +14,7 @@
 #include <concepts>
 #include <coroutine>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <string>
@@ -57,6 +58,11 @@ public:
     /// carried to its end, or to the end of its step.
     void abandon() noexcept;
 
+    /// It has begun, or might, and nobody waits for it.
+    [[nodiscard]] bool abandoned() const noexcept {
+        return abandoned_.load(std::memory_order_relaxed);
+    }
+
     /// Throws if it has failed; `doing` and the name of the file say what.
     void check(const char* doing, const std::string& name) const;
 
@@ -97,9 +103,8 @@ protected:
 
     [[nodiscard]] FileCore& file() const noexcept { return *file_; }
     [[nodiscard]] FileIO& io() const noexcept { return io_; }
-    [[nodiscard]] bool abandoned() const noexcept {
-        return abandoned_.load(std::memory_order_relaxed);
-    }
+    /// Of what nobody waits for.
+    void log_failure(const char* what) const noexcept;
     [[nodiscard]] bool stopped() const noexcept { return abandoned() && !goes_through(); }
 
     lowlevel::FileRequest request_;
@@ -116,7 +121,10 @@ private:
     void start() noexcept;
     void go_on() noexcept;
     bool attempt() noexcept;
+    [[nodiscard]] bool too_many_opens() const noexcept;
+    void opened() noexcept;
     void give_to_thread() noexcept;
+    void thread_is_done(bool cancelled) noexcept;
     void conclude() noexcept;
     void end_with_loop() noexcept;
     void drop() noexcept;
@@ -127,9 +135,14 @@ private:
     FileCallAwaiter* waiter_ = nullptr;
     std::atomic<std::uint32_t> references_{0};
     std::atomic<bool> abandoned_{false};
+    /// Opening a FIFO takes as long as nobody opens its other end: in a thread of its own.
+    enum class Patience : std::uint8_t { usual, needed, given };
+
     bool begun_ = false;
     bool ended_ = false;
     bool in_thread_ = false;
+    bool opening_ = false;  // by the proactor
+    Patience patience_ = Patience::usual;
 };
 
 /// A counted reference to a call.

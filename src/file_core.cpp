@@ -104,6 +104,13 @@ std::size_t FileCore::next_block() noexcept {
     return block_;
 }
 
+// The first error says most.
+void FileCore::note_failure(const FileCall& call) noexcept {
+    if (call.abandoned() && call.result < 0 && write_error == 0) {
+        write_error = static_cast<int>(-call.result);
+    }
+}
+
 // ------------------------------------------------------------------------------------- calls
 
 void FileCore::enter(FileCall& call) noexcept {

@@ -83,8 +83,10 @@ public:
     std::string ahead;
     std::size_t ahead_begin = 0;
     std::int64_t position = 0;
-    /// Of a write that nobody waited for; whoever writes next is told.
+    /// Of a write, or its kin, that nobody waited for; whoever writes next is told.
     int write_error = 0;
+    /// Takes note of what `call` has failed with, if nobody waits for it any more.
+    void note_failure(const FileCall& call) noexcept;
 
     // For calls.
     void enter(FileCall& call) noexcept;

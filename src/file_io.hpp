@@ -46,6 +46,7 @@ private:
     EventLoop* loop_;
     std::atomic<std::size_t> references_{1};  // the loop's
     lowlevel::List<FileCall, FilesUnderWay> under_way_;
+    std::size_t opening_ = 0;  // calls that the proactor opens files for
     std::shared_ptr<Threads> threads_;
 };
 

@@ -201,9 +201,7 @@ void FileWrite::finish() noexcept {
             file().position = ::lseek(fd, 0, SEEK_CUR);  // behind what was appended
         }
     }
-    if (abandoned() && result < 0) {
-        file().write_error = static_cast<int>(-result);
-    }
+    file().note_failure(*this);
 }
 
 }  // namespace asyncio::detail

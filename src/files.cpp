@@ -6,10 +6,12 @@
 #include "file_core.hpp"
 #include "file_status.hpp"
 #include "file_transfers.hpp"
+#include "loop_io.hpp"
 
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <limits>
 
 #include <unistd.h>
 
@@ -69,6 +71,7 @@ public:
     }
 
 private:
+    void finish() noexcept override { file().note_failure(*this); }
     [[nodiscard]] bool goes_through() const noexcept override { return true; }
 };
 
@@ -85,6 +88,7 @@ private:
         request_.offset = size_.has_value() ? *size_ : file().tell();
         return true;
     }
+    void finish() noexcept override { file().note_failure(*this); }
     [[nodiscard]] bool goes_through() const noexcept override { return true; }
 
     std::optional<std::int64_t> size_;
@@ -106,14 +110,16 @@ private:
         if (abandoned() || result < 0) {
             return;
         }
+        std::int64_t from = 0;
         if (whence_ == SEEK_END) {
-            offset_ += to_stat(status_).st_size;
+            from = to_stat(status_).st_size;
         } else if (whence_ == SEEK_CUR) {
-            offset_ += file().tell();
+            from = file().tell();
         }
-        if (offset_ < 0) {
+        if (offset_ > std::numeric_limits<std::int64_t>::max() - from || offset_ < -from) {
             result = -EINVAL;
         } else {
+            offset_ += from;
             file().move_to(offset_);
         }
     }
@@ -129,7 +135,28 @@ public:
     explicit FileClose(FileCore& file) noexcept : FileCall(file, Opcode::close_file) {}
 
 private:
-    void finish() noexcept override { file().closed(); }
+    // The proactor that waits for it would keep it open, and mistake the next one for it.
+    bool begin() noexcept override {
+        if (file().waits()) {
+            lowlevel::Operation operation(&run_nothing, Opcode::forget, fd);
+            io().loop()->call(operation);
+        }
+        return true;
+    }
+    void finish() noexcept override {
+        if (result == -EAGAIN || result == -ENOMEM) {  // no thread was to be had
+            result = lowlevel::perform_on_file(*this);
+            error_ = nullptr;
+        }
+        file().closed();
+        report_failure();
+    }
+    // There is no next one to be told.
+    void report_failure() const noexcept {
+        if (abandoned() && result < 0) {
+            log_failure("a file was closed, and nobody waited, with an error");
+        }
+    }
     [[nodiscard]] bool goes_through() const noexcept override { return true; }
     [[nodiscard]] bool cannot_be_revoked() const noexcept override { return true; }
     [[nodiscard]] bool exclusive() const noexcept override { return true; }
@@ -138,6 +165,13 @@ private:
 void check_write_error(FileCore& file) {
     if (const int error = std::exchange(file.write_error, 0)) {
         raise_os_error(error, "write '" + file.name() + "'");
+    }
+}
+
+// As the kernel has it; -1 would be where the descriptor stands.
+void check_offset(FileCore& file, const std::string& doing, std::int64_t offset) {
+    if (offset < 0) {
+        raise_os_error(EINVAL, doing + " '" + file.name() + "'");
     }
 }
 
@@ -179,6 +213,7 @@ Coroutine<std::vector<std::string>> read_lines(FileRef file) {
 Coroutine<std::string> read_file_at(FileRef file, std::size_t count, std::int64_t offset) {
     file.get().check_readable();
     file->check_seekable();
+    check_offset(*file, "read", offset);
     const FileCallRef call(new FileRead(*file, count, offset));
     co_await end_of(*call);
     call->check("read", file->name());
@@ -190,6 +225,7 @@ Coroutine<std::size_t> write_file(FileRef file, std::string bytes,
     file.get().check_writable();
     if (offset.has_value()) {
         file->check_seekable();
+        check_offset(*file, "write", *offset);
     }
     check_write_error(*file);
     const FileCallRef call(new FileWrite(*file, std::move(bytes), offset));

@@ -6,12 +6,17 @@
 #include "support/observe.hpp"
 
 #include <asyncio/files.hpp>
+#include <asyncio/log.hpp>
 #include <asyncio/tasks.hpp>
+#include <asyncio/timeouts.hpp>
 
 #include <csignal>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -45,6 +50,12 @@ std::string contents(const std::string& path) {
 std::size_t open_descriptors() {
     return static_cast<std::size_t>(
         std::distance(fs::directory_iterator("/proc/self/fd"), fs::directory_iterator()));
+}
+
+/// Of this process, those included that the kernel works for it with.
+std::size_t threads() {
+    return static_cast<std::size_t>(
+        std::distance(fs::directory_iterator("/proc/self/task"), fs::directory_iterator()));
 }
 
 Coroutine<> steps(int count) {
@@ -168,6 +179,37 @@ TEST(CancelledWrite, that_fails_tells_the_next_one) {
             co_await f.close();
         }(dir / "a");
     });
+}
+
+// As a write: what the disk could not do is not to be missed by whoever relies on it next.
+TEST(CancelledSync, that_fails_tells_the_next_one) {
+    for (const bool truncates : {false, true}) {
+        const TemporaryDirectory dir;
+        run_on_plan({}, [&dir, truncates]() -> Coroutine<> {
+            return [](const std::string path, const bool truncate) -> Coroutine<> {
+                File f = co_await files::open(path, "w");
+                co_await f.write("written");
+                file_plan.hold = true;
+                file_plan.error = EIO;
+                file_plan.fail_at = file_plan.performed + 1;
+                auto failing = create_task([](File file, bool cut) -> Coroutine<> {
+                    if (cut) {
+                        co_await file.truncate(1);
+                    } else {
+                        co_await file.sync();
+                    }
+                }(f, truncate));
+                co_await settle();
+                failing.cancel();
+                co_await settle();
+                EXPECT_TRUE(failing.cancelled());
+                file_plan.hold = false;
+                auto closed = co_await as_result(f.close());
+                EXPECT_EQ(describe(closed.error()), "OSError(5, 'Input/output error')");
+                EXPECT_TRUE(f.closed());
+            }(dir / "a", truncates);
+        });
+    }
 }
 
 TEST(CancelledClose, closes) {
@@ -370,6 +412,36 @@ TEST(ClosedLoop, closes_the_files_that_are_open) {
     }
 }
 
+// The kernel was quicker than the cancellation, and nobody was told.
+TEST(ClosedLoop, closes_what_was_just_opened) {
+    const TemporaryDirectory dir;
+    make(dir / "a", "text");
+    const std::size_t before = open_descriptors();
+    run_on_plan({.hold = true, .too_late = true}, [&]() -> Coroutine<> {
+        return [](std::string path) -> Coroutine<> {
+            create_task(files::open(path));
+            create_task(files::read_file(path));
+            create_task(files::write_file(path + "2", "written"));
+            co_await settle();
+        }(dir / "a");
+    });
+    EXPECT_EQ(contents(dir / "a2"), "written");
+    EXPECT_EQ(open_descriptors(), before);
+    // Not by a cancellation, but by the end of the loop.
+    const FilePlanScope scope(FilePlan{.hold = true, .too_late = true});
+    std::unique_ptr<EventLoop> loop = new_event_loop();
+    set_logger([](Level, std::string_view) {});
+    loop->run_until_complete([](std::string path) -> Coroutine<> {
+        create_task(files::open(path));
+        create_task(files::read_file(path));
+        co_await settle();
+    }(dir / "a"));
+    loop->close();
+    loop.reset();
+    set_logger(nullptr);
+    EXPECT_EQ(open_descriptors(), before);
+}
+
 FILE_TEST(FullDisk, keeps_what_there_was_room_for) {
     const TemporaryDirectory dir;
     File f = co_await files::open(dir / "a", "w");
@@ -401,6 +473,43 @@ FILE_TEST(LargeFile, has_positions_beyond_four_gigabytes) {
     EXPECT_EQ(co_await f.read(), "far");
     EXPECT_EQ((co_await f.stat()).st_size, far + 3);
     EXPECT_EQ(co_await f.truncate(far + 100), far + 100);
+    co_await f.close();
+}
+
+// As os.pread() and os.pwrite(): no place before the beginning, and not where the file stands.
+FILE_TEST(Files, have_no_places_before_their_beginning) {
+    const TemporaryDirectory dir;
+    make(dir / "a", "0123456789");
+    File f = co_await files::open(dir / "a", "r+");
+    for (const std::int64_t offset : {std::int64_t{-1}, std::int64_t{-2}, INT64_MIN}) {
+        auto read = co_await as_result(f.pread(3, offset));
+        EXPECT_FALSE(read.has_value());
+        auto written = co_await as_result(f.pwrite("lost", offset));
+        EXPECT_FALSE(written.has_value());
+        if (!read.has_value() && !written.has_value()) {
+            EXPECT_EQ(describe(read.error()), "OSError(22, 'Invalid argument')");
+            EXPECT_EQ(describe(written.error()), "OSError(22, 'Invalid argument')");
+        }
+    }
+    co_await f.close();
+    EXPECT_EQ(contents(dir / "a"), "0123456789");
+}
+
+FILE_TEST(Files, have_no_places_beyond_what_a_number_can_say) {
+    const TemporaryDirectory dir;
+    make(dir / "a", "0123456789");
+    File f = co_await files::open(dir / "a");
+    EXPECT_EQ(co_await f.read(1), "0");
+    for (const int whence : {SEEK_CUR, SEEK_END}) {
+        auto sought = co_await as_result(f.seek(INT64_MAX, whence));
+        EXPECT_FALSE(sought.has_value());
+    }
+    EXPECT_EQ(co_await f.read(1), "1");
+    EXPECT_EQ(co_await f.seek(INT64_MAX), INT64_MAX);
+    auto read = co_await as_result(f.read(1));  // nothing, or an error
+    EXPECT_TRUE(!read.has_value() || read.value().empty());
+    EXPECT_EQ(co_await f.seek(0), 0);
+    EXPECT_EQ(co_await f.read(), "0123456789");
     co_await f.close();
 }
 
@@ -442,6 +551,114 @@ ASYNC_TEST(Fifo, whose_reader_has_gone_is_a_broken_pipe) {
     auto written = co_await as_result(out.write("x"));
     EXPECT_EQ(describe(written.error()), "BrokenPipeError(32, 'Broken pipe')");
     co_await out.close();
+}
+
+namespace {
+
+/// A FIFO whose ends are both open.
+struct Ends {
+    explicit Ends(std::string fifo) : path(std::move(fifo)) {
+        EXPECT_EQ(::mkfifo(path.c_str(), 0600), 0);
+    }
+    Coroutine<> open() {
+        auto opening = create_task(files::open(path));
+        out = co_await files::open(path, "w");
+        in = co_await opening;
+    }
+    std::string path;
+    File in;
+    File out;
+};
+
+}  // namespace
+
+// Whoever waits for a descriptor keeps it open, and remembers what it knew of its number.
+ASYNC_TEST(Fifo, that_was_waited_for_is_closed_at_once) {
+    const TemporaryDirectory dir;
+    for (int i = 0; i < 3; ++i) {
+        Ends ends(dir / std::to_string(i));
+        co_await ends.open();
+        auto reading = create_task(ends.in.read(1));
+        co_await settle();
+        reading.cancel();
+        co_await settle();
+        co_await ends.in.close();
+        auto written = co_await as_result(ends.out.write("x"));
+        EXPECT_EQ(describe(written.error()), "BrokenPipeError(32, 'Broken pipe')");
+        co_await ends.out.close();
+    }
+}
+
+ASYNC_TEST(Fifo, may_have_the_number_of_one_that_was_closed) {
+    const TemporaryDirectory dir;
+    std::set<int> numbers;
+    for (int i = 0; i < 3; ++i) {
+        Ends ends(dir / std::to_string(i));
+        co_await ends.open();
+        numbers.insert({ends.in.fileno(), ends.out.fileno()});
+        for (const char* const text : {"one\n", "two\n"}) {
+            auto reading = create_task(ends.in.readline());
+            co_await settle();
+            EXPECT_FALSE(reading.done());
+            co_await ends.out.write(text);
+            auto line = co_await as_result(wait_for(reading, 10));
+            EXPECT_EQ(line.has_value() ? line.value() : "nothing", text);
+        }
+        co_await ends.in.close();
+        co_await ends.out.close();
+    }
+    EXPECT_LT(numbers.size(), 6U);
+}
+
+// An open of a FIFO waits for its other end; however many do, others have threads to work with.
+ASYNC_TEST(Fifo, that_nobody_opens_at_the_other_end_holds_up_no_other_file) {
+    const TemporaryDirectory dir;
+    const std::string path = dir / "fifo";
+    EXPECT_EQ(::mkfifo(path.c_str(), 0600), 0);
+    std::vector<Task<File>> opening;
+    for (int i = 0; i < 40; ++i) {
+        opening.push_back(create_task(files::open(path)));
+    }
+    auto reading = create_task(files::read_file(path));
+    auto writing = create_task(files::write_file(dir / "a", "text"));
+    auto written = co_await as_result(wait_for(writing, 1000));
+    EXPECT_TRUE(written.has_value());
+    EXPECT_EQ(contents(dir / "a"), "text");
+    {
+        auto out = co_await as_result(wait_for(files::open(path, "w"), 1000));
+        EXPECT_TRUE(out.has_value());
+        for (Task<File>& each : opening) {
+            auto opened = co_await as_result(wait_for(each, 1000));
+            EXPECT_TRUE(opened.has_value());
+        }
+        if (out.has_value()) {
+            co_await out.value().write("for all of them");
+            co_await out.value().close();
+        }
+    }
+    auto read = co_await as_result(wait_for(reading, 1000));
+    EXPECT_TRUE(read.has_value());
+}
+
+ASYNC_TEST(Fifo, whose_opening_is_cancelled_holds_up_no_other_file) {
+    const TemporaryDirectory dir;
+    const std::string path = dir / "fifo";
+    EXPECT_EQ(::mkfifo(path.c_str(), 0600), 0);
+    // Their threads, or the kernel's, are in the middle of it when they are cancelled.
+    const std::size_t before = threads();
+    std::vector<Task<File>> opening;
+    for (int i = 0; i < 40; ++i) {
+        opening.push_back(create_task(files::open(path)));
+    }
+    for (int i = 0; i < 100'000 && threads() < before + 40; ++i) {
+        co_await sleep(0);
+    }
+    for (Task<File>& each : opening) {
+        each.cancel();
+    }
+    co_await steps(3);
+    auto written = co_await as_result(wait_for(files::write_file(dir / "a", "text"), 1000));
+    EXPECT_TRUE(written.has_value());
 }
 
 ASYNC_TEST(UnclosedFile, is_told_of_in_debug_mode) {

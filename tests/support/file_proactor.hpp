@@ -30,6 +30,7 @@ struct FilePlan {
     int error = EIO;         ///< ... with this errno
     std::size_t most = ~0U;  ///< bytes of one transfer
     bool hold = false;       ///< operations are begun and not finished
+    bool too_late = false;   ///< what is cancelled is performed all the same
     int performed = 0;       ///< operations so far
 };
 
@@ -65,7 +66,7 @@ public:
             inner_->cancel(operation, ready);
         } else if (!operation.completed && operation.linked()) {
             operation.unlink();
-            operation.result = -ECANCELED;
+            end(operation);
             finish(operation, cancelled_);
             inner_->wake();
         }
@@ -73,7 +74,7 @@ public:
     void abort_all(lowlevel::CallbackList& ready) noexcept override {
         while (!held_.empty()) {
             auto& operation = static_cast<lowlevel::Operation&>(held_.pop_front());
-            operation.result = -ECANCELED;
+            end(operation);
             finish(operation, ready);
         }
         ready.splice_back(cancelled_);
@@ -95,6 +96,13 @@ private:
         return static_cast<FileProactor&>(self).inner_->attempt(operation);
     }
 
+    void end(lowlevel::Operation& operation) noexcept {
+        if (plan_.too_late && operation.started) {
+            perform(operation);
+        } else {
+            operation.result = -ECANCELED;
+        }
+    }
     void perform(lowlevel::Operation& operation) noexcept {
         if (++plan_.performed == plan_.fail_at) {
             if (operation.opcode == lowlevel::Opcode::close_file) {
