@@ -8,6 +8,8 @@
 
 #include <asyncio/log.hpp>
 
+#include "support/hostile_ring.hpp"
+#include "support/hostile_system.hpp"
 #include "support/proactor_driver.hpp"
 #include "support/proactors.hpp"
 
@@ -21,6 +23,7 @@
 #include <fstream>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -41,7 +44,11 @@ using asyncio::lowlevel::IoUring;
 using asyncio::lowlevel::make_proactor;
 using asyncio::lowlevel::make_system_proactor;
 using asyncio::lowlevel::RingOptions;
+using asyncio::lowlevel::try_io_uring;
 using asyncio::OSError;
+using asyncio::testing::HostileRing;
+using asyncio::testing::HostileSystem;
+using asyncio::testing::Hostility;
 
 namespace {
 
@@ -456,6 +463,134 @@ TEST_F(IoUringTest, notices_a_wake_when_its_queue_has_overflown) {
     }
 }
 
+namespace {
+
+/// No entry is handed over by that call.
+Hostility refusing(std::string_view call) {
+    return {.call = call, .nth = 1, .times = 1'000'000, .error = EAGAIN};
+}
+
+}  // namespace
+
+// One poll takes the place of another, and there is no entry left for it.
+TEST_F(IoUringTest, tells_those_who_wait_when_it_cannot_watch_for_them_any_more) {
+    Driver driver(ring({.submissions = 1, .completions = 8}));
+    Pair pair = unix_pair();
+    fill(pair.ours);
+    Probe& receiver = driver.wait_with(driver.make_receiver(pair.ours));
+    Probe& sender = driver.send(pair.ours, "x");
+    {
+        const HostileSystem refuses(refusing("io_uring_submit"));
+        driver.turn();
+        EXPECT_TRUE(refuses.failed());
+    }
+    EXPECT_TRUE(driver.finished(sender));
+    EXPECT_EQ(sender.result, -ENOMEM);
+    EXPECT_TRUE(driver.finished(receiver));
+    EXPECT_EQ(receiver.result, -ENOMEM);
+
+    Probe& again = driver.wait_with(driver.make_receiver(pair.ours));
+    put(pair.theirs, "in");
+    EXPECT_TRUE(driver.finished(again));
+    EXPECT_EQ(again.text(), "in");
+}
+
+TEST_F(IoUringTest, is_woken_though_there_was_no_entry_to_ask_for_it) {
+    Driver driver(ring({.submissions = 1, .completions = 2}));
+    std::vector<Pair> pairs;
+    for (int i = 0; i < 20; ++i) {
+        pairs.push_back(unix_pair());
+        driver.wait_with(driver.make_receiver(pairs.back().ours));
+    }
+    for (int round = 0; round < 10; ++round) {
+        {
+            const HostileSystem refuses(refusing("io_uring_submit"));
+            for (Pair& pair : pairs) {
+                put(pair.theirs, "x");
+            }
+            driver.proactor().wake();
+            for (int turn = 0; turn < 5; ++turn) {
+                driver.turn();
+            }
+        }
+        driver.settle();
+        driver.proactor().wake();
+        driver.turn(TimePoint::max());
+    }
+}
+
+TEST_F(IoUringTest, cancels_later_what_there_was_no_entry_to_cancel_with) {
+    for (const bool at_the_end : {false, true}) {
+        Pipe first = blocking_pipe();
+        Pipe second = blocking_pipe();
+        FileProbe waiting(Opcode::read_at, first.read_end);
+        FileProbe queued(Opcode::read_at, second.read_end);
+        Files files(ring({.submissions = 1, .completions = 8}));
+        files.start(waiting);
+        files.poll();
+        files.start(queued);
+        {
+            const HostileSystem refuses(refusing("io_uring_submit_and_get_events"));
+            files.poll();
+            EXPECT_TRUE(refuses.failed());
+        }
+        {
+            const HostileSystem refuses(refusing("io_uring_submit"));
+            files.cancel(waiting);
+            EXPECT_TRUE(refuses.failed());
+            EXPECT_FALSE(waiting.completed);
+        }
+        if (at_the_end) {
+            files.abort_all();
+            files.run_ready();
+        }
+        EXPECT_TRUE(files.finished(waiting));
+        EXPECT_EQ(waiting.result, -ECANCELED);
+        EXPECT_EQ(waiting.runs, 1);
+    }
+}
+
+// A number is free as soon as the kernel has begun to close it, and may be another's by now.
+TEST_F(IoUringTest, closes_once_though_it_was_interrupted) {
+    Files files;
+    Fd first(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    const int number = first.release();
+    FileProbe closing(Opcode::close_file, number);
+    files.start(closing);
+    {
+        const HostileRing hostile(1);
+        files.poll();
+        while (::fcntl(number, F_GETFD) >= 0) {
+            files.poll();
+        }
+        const Fd second(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+        EXPECT_EQ(second, number);
+        EXPECT_TRUE(files.finished(closing));
+        EXPECT_EQ(closing.result, 0);
+        EXPECT_GE(::fcntl(second, F_GETFD), 0);
+    }
+}
+
+TEST_F(IoUringTest, makes_again_what_a_signal_has_interrupted) {
+    Files files;
+    const Directory directory;
+    const Fd file(::open((directory / "a").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    put(file, "content");
+    FileProbe reading(Opcode::read_at, file);
+    reading.request().offset = 0;
+    HostileRing hostile(2);
+    for (int i = 0; i < 2; ++i) {
+        FileProbe syncing(Opcode::sync, file);
+        files.start(syncing);
+        EXPECT_TRUE(files.finished(syncing));
+        EXPECT_EQ(syncing.result, 0);
+    }
+    files.start(reading);
+    EXPECT_TRUE(files.finished(reading));
+    EXPECT_EQ(reading.text(), "content");
+    EXPECT_GT(hostile.lies(), 1);
+}
+
 // ------------------------------------------------------------------------ descriptors that end
 
 // The poll holds the file: closing the number alone would end nothing.
@@ -756,6 +891,51 @@ TEST_F(IoUringTest, is_replaced_by_epoll_where_the_environment_asks_and_the_syst
                   0)
             << error;
     }
+}
+
+// A filter may let a ring be made, and refuse what it is driven with: that is found out before.
+TEST_F(IoUringTest, is_tried_out_with_all_that_it_needs) {
+    EXPECT_EQ(try_io_uring(), 0);
+    std::set<std::string> refused;
+    for (const asyncio::testing::SystemCall& call : asyncio::testing::system_calls()) {
+        for (const int error : call.errors) {
+            for (int nth = 1; call.name.starts_with("io_uring_") && nth < 100; ++nth) {
+                const HostileSystem refuses({.call = call.name, .nth = nth, .error = error});
+                const int refusal = try_io_uring();
+                if (!refuses.failed()) {
+                    break;
+                }
+                EXPECT_TRUE(refusal == error || refusal == EOPNOTSUPP || refusal == 0)
+                    << call.name << " " << nth << ": " << std::strerror(refusal);
+                if (refusal != 0) {
+                    refused.emplace(call.name);
+                }
+            }
+        }
+    }
+    EXPECT_TRUE(refused.contains("io_uring_register"));
+    EXPECT_TRUE(refused.contains("io_uring_queue_init_params"));
+    EXPECT_TRUE(refused.contains("io_uring_submit_and_wait_timeout"));
+    EXPECT_TRUE(refused.contains("io_uring_submit_and_get_events"));
+}
+
+// The thread that polls is the first to know; the next poll begins anew.
+TEST_F(IoUringTest, says_so_when_it_cannot_be_enabled) {
+    Driver driver(ring());
+    for (const int error : {EPERM, ENOMEM}) {
+        const HostileSystem refuses({.call = "io_uring_register", .nth = 1, .error = error});
+        try {
+            driver.turn();
+            ADD_FAILURE() << "no error";
+        } catch (const OSError& refusal) {
+            EXPECT_EQ(refusal.error_number(), error);
+        }
+    }
+    Pair pair = tcp_pair();
+    Probe& receiver = driver.wait_with(driver.make_receiver(pair.ours));
+    put(pair.theirs, "in");
+    EXPECT_TRUE(driver.finished(receiver));
+    EXPECT_EQ(receiver.text(), "in");
 }
 
 TEST_F(IoUringTest, fails_where_the_program_asks_and_the_system_refuses) {

@@ -96,13 +96,13 @@ int IoUring::use() noexcept {
         return error;
     }
     thread_ = this_thread();
-    bool armed = arm_wake();
+    wake_armed_ = arm_wake();
     descriptors_.for_each_number([&](int fd, Descriptor& descriptor) noexcept {
-        if (descriptor.watched != 0) {
-            armed = arm(fd, descriptor, descriptor.watched) && armed;
+        if (descriptor.watched != 0 && !arm(fd, descriptor, descriptor.watched)) {
+            lose_poll(descriptor, -ENOMEM, finished_);
         }
     });
-    return armed ? 0 : -ENOMEM;
+    return 0;
 }
 
 int IoUring::renew() noexcept {
@@ -135,7 +135,15 @@ void IoUring::poll(CallbackList& pending, CallbackList& ready, TimePoint deadlin
         detail::raise_os_error(-error, "io_uring");
     }
     start_all(pending, ready);
-    wait(ready.empty() && finished_.empty() ? deadline : TimePoint::min());
+    if (untold_) [[unlikely]] {
+        tell_the_rest();
+    }
+    if (!wake_armed_) [[unlikely]] {
+        wake_armed_ = arm_wake();
+    }
+    // Who could not be woken does not sleep.
+    const bool may_wait = ready.empty() && finished_.empty() && wake_armed_;
+    wait(may_wait ? deadline : TimePoint::min());
     take_completions(ready);
     ready.splice_back(finished_);
     if (notified_ >= 0) [[unlikely]] {
@@ -213,7 +221,7 @@ void IoUring::dispatch(const Completion& completion, CallbackList& ready) noexce
     } else if (completion.tag == wake_up) {
         woken();
         if ((completion.flags & IORING_CQE_F_MORE) == 0) {
-            arm_wake();
+            wake_armed_ = arm_wake();
         }
     } else if (completion.tag != ignored) {
         complete_on_file(completion, ready);
@@ -228,15 +236,12 @@ void IoUring::dispatch_poll(const Completion& completion, CallbackList& ready) n
         return;  // of a poll that was ended
     }
     if (completion.result < 0) {
-        descriptor->watched = 0;
-        --watched_;
-        abort(*descriptor, completion.result, ready);
+        lose_poll(*descriptor, completion.result, ready);
         return;
     }
-    if ((completion.flags & IORING_CQE_F_MORE) == 0) {
-        // There was no room for another completion after this one.
-        arm(fd, *descriptor, descriptor->watched);
-    }
+    // Without MORE there was no room for another completion after this one.
+    const bool armed =
+        (completion.flags & IORING_CQE_F_MORE) != 0 || arm(fd, *descriptor, descriptor->watched);
     auto events = static_cast<std::uint32_t>(completion.result);
     if ((events & POLLRDBAND) != 0) {
         events &= ~static_cast<std::uint32_t>(POLLPRI | POLLRDBAND);
@@ -245,6 +250,17 @@ void IoUring::dispatch_poll(const Completion& completion, CallbackList& ready) n
         }
     }
     report(*descriptor, events, Level::perhaps, ready);
+    if (!armed) {
+        lose_poll(*descriptor, -ENOMEM, ready);
+    }
+}
+
+// Nobody will tell of the descriptor any more: what waits there is told so, and the next one that
+// has to wait watches it anew.
+void IoUring::lose_poll(Descriptor& descriptor, std::int64_t error, CallbackList& ready) noexcept {
+    descriptor.watched = 0;
+    --watched_;
+    abort(descriptor, error, ready);
 }
 
 // Urgent data (see Readiness::exhausts()) makes TCP stop reading with more behind it, for which
@@ -273,7 +289,13 @@ int IoUring::watch(Descriptor& descriptor, int fd, std::uint8_t sides) noexcept 
         }
         ++descriptor.generation;
     }
-    return arm(fd, descriptor, sides) ? 0 : ENOMEM;
+    if (arm(fd, descriptor, sides)) {
+        return 0;
+    }
+    if (descriptor.watched != 0) {
+        lose_poll(descriptor, -ENOMEM, finished_);
+    }
+    return ENOMEM;
 }
 
 bool IoUring::arm(int fd, const Descriptor& descriptor, std::uint8_t sides) noexcept {

@@ -39,11 +39,14 @@ private:
     bool arm(int fd, const Descriptor& descriptor, std::uint8_t sides) noexcept;
     bool arm_wake() noexcept;
     bool disarm(std::uint64_t tag) noexcept;
+    void lose_poll(Descriptor& descriptor, std::int64_t error, CallbackList& ready) noexcept;
     void wait(TimePoint deadline);
     void take_completions(CallbackList& ready) noexcept;
     void dispatch(const Completion& completion, CallbackList& ready) noexcept;
     void dispatch_poll(const Completion& completion, CallbackList& ready) noexcept;
     bool cancel_on_file(Operation& operation) noexcept;
+    void tell_to_end(Operation& operation) noexcept;
+    void tell_the_rest() noexcept;
     void complete_on_file(const Completion& completion, CallbackList& ready) noexcept;
 
     void settle_descriptor() const noexcept;
@@ -51,6 +54,8 @@ private:
     RingOptions options_;
     std::unique_ptr<Ring> ring_;
     std::uint64_t thread_ = 0;   // which uses the ring
+    bool wake_armed_ = false;    // the poll of wake_descriptor()
+    bool untold_ = false;        // some of on_files_ are to end, and the kernel does not know yet
     CallbackList on_files_;      // Operations that the kernel performs
     mutable int notified_ = -1;  // what descriptor() gives, once somebody has asked
 };

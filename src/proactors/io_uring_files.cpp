@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <limits>
-#include <utility>
 
 #include <fcntl.h>
 #include <linux/stat.h>
@@ -23,7 +22,8 @@ namespace asyncio::lowlevel {
 static constexpr unsigned io_uring_ftruncate = 55;
 
 // While the kernel has an operation, its result says whether it was cancelled.
-static constexpr std::int64_t asked_to_end = 1;
+static constexpr std::int64_t is_to_end = 1;
+static constexpr std::int64_t told_to_end = 2;
 
 static constexpr unsigned entry_for(Opcode opcode) noexcept {
     switch (opcode) {
@@ -140,7 +140,11 @@ void IoUring::complete_on_file(const Completion& completion, CallbackList& ready
     auto& operation = *reinterpret_cast<Operation*>(completion.tag);
     operation.unlink();
     if (was_interrupted(completion.result)) {
-        if (operation.result != asked_to_end && thread_ == this_thread()) {
+        if (operation.opcode == Opcode::close_file) {
+            finish(operation, 0, ready);  // the number is free all the same: never a second time
+            return;
+        }
+        if (operation.result == 0 && thread_ == this_thread()) {
             start_on_file(operation, ready);
             return;
         }
@@ -155,14 +159,34 @@ bool IoUring::cancel_on_file(Operation& operation) noexcept {
     if (!is_on_file(operation.opcode) || !operation.started || operation.completed) {
         return false;
     }
-    if (std::exchange(operation.result, asked_to_end) != asked_to_end && use() == 0) {
-        if (io_uring_sqe* const entry = ring_->next()) {
-            io_uring_prep_cancel(entry, &operation, 0);
-            io_uring_sqe_set_data64(entry, 0);
-            static_cast<void>(ring_->enter());
-        }
+    if (operation.result == 0) {
+        operation.result = is_to_end;
+        tell_to_end(operation);
     }
     return true;
+}
+
+// Where there is no entry left for it the kernel is told later.
+void IoUring::tell_to_end(Operation& operation) noexcept {
+    io_uring_sqe* const entry = use() == 0 ? ring_->next() : nullptr;
+    if (entry == nullptr) {
+        untold_ = true;
+        return;
+    }
+    operation.result = told_to_end;
+    io_uring_prep_cancel(entry, &operation, 0);
+    io_uring_sqe_set_data64(entry, 0);
+    static_cast<void>(ring_->enter());
+}
+
+void IoUring::tell_the_rest() noexcept {
+    untold_ = false;
+    for (Callback& callback : on_files_) {
+        auto& operation = static_cast<Operation&>(callback);
+        if (operation.result == is_to_end) {
+            tell_to_end(operation);
+        }
+    }
 }
 
 void IoUring::cancel(Operation& operation, CallbackList& ready) noexcept {
@@ -183,7 +207,10 @@ void IoUring::abort_all(CallbackList& ready) noexcept {
     }
     while (!on_files_.empty()) {
         if (use() == 0) {
-            static_cast<void>(ring_->wait());
+            if (untold_) {
+                tell_the_rest();
+            }
+            static_cast<void>(untold_ ? ring_->enter() : ring_->wait());
         } else {
             ::usleep(1000);  // another thread's ring has them, until that thread ends
         }

@@ -70,20 +70,24 @@ static int try_out(Ring& ring) {
     return completion && completion->result == -ECANCELED ? 0 : EOPNOTSUPP;
 }
 
+int try_io_uring() noexcept {
+    try {
+        Ring ring({.submissions = 4, .completions = 8});
+        return try_out(ring);
+    } catch (const OSError& error) {
+        return error.code().value();
+    } catch (...) {
+        return ENOMEM;
+    }
+}
+
 int io_uring_refusal() noexcept {
     static constinit std::atomic<int> known{-1};
     int refusal = known.load(std::memory_order_relaxed);
     if (refusal >= 0) {
         return refusal;
     }
-    try {
-        Ring ring({.submissions = 4, .completions = 8});
-        refusal = try_out(ring);
-    } catch (const OSError& error) {
-        refusal = error.code().value();
-    } catch (...) {
-        return ENOMEM;
-    }
+    refusal = try_io_uring();
     // Memory and descriptors may be there the next time.
     if (refusal != ENOMEM && refusal != EMFILE && refusal != ENFILE && refusal != EAGAIN) {
         known.store(refusal, std::memory_order_relaxed);

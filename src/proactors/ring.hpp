@@ -79,7 +79,9 @@ private:
 };
 
 /// Can this process use io_uring as the proactor does? 0, or the errno that says why not. Found out
-/// by doing it, once.
+/// by doing it.
+[[nodiscard]] int try_io_uring() noexcept;
+/// The same, but asks once only, unless the answer may be another one the next time.
 [[nodiscard]] int io_uring_refusal() noexcept;
 
 }  // namespace asyncio::lowlevel

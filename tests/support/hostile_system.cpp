@@ -283,8 +283,6 @@ const char* name_of(long number) {
 #include "system_calls.inc"
 #undef NUMBERED_CALL
 #undef SYSTEM_CALL
-        // Without it there is no ring: io_uring_queue_init_params() fails in its stead.
-        case SYS_io_uring_register:
         // What a child does before its program begins: on descriptors and signals that are there.
         case SYS_close:
         case SYS_exit_group:
