@@ -10,8 +10,8 @@
 
 #include "support/hostile_ring.hpp"
 #include "support/hostile_system.hpp"
-#include "support/proactor_driver.hpp"
 #include "support/proactors.hpp"
+#include "testing/proactor_driver.hpp"
 
 #include <gtest/gtest.h>
 
@@ -38,7 +38,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-using namespace support;
+using namespace asyncio::testing;
 using asyncio::lowlevel::FileRequest;
 using asyncio::lowlevel::IoUring;
 using asyncio::lowlevel::make_proactor;
@@ -46,9 +46,7 @@ using asyncio::lowlevel::make_system_proactor;
 using asyncio::lowlevel::RingOptions;
 using asyncio::lowlevel::try_io_uring;
 using asyncio::OSError;
-using asyncio::testing::HostileRing;
-using asyncio::testing::HostileSystem;
-using asyncio::testing::Hostility;
+using asyncio::TimePoint;
 
 namespace {
 

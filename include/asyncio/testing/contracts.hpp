@@ -4,9 +4,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <asyncio/lowlevel/proactor.hpp>
 #include <asyncio/streams.hpp>
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,5 +55,31 @@ public:
 /// What hangs is reported, after a virtual time that nothing takes. What crashes, crashes.
 [[nodiscard]] std::vector<std::string> check_stream_contract(StreamMaker& maker,
                                                              std::string_view proactor = {});
+
+// --------------------------------------------------------------------------------- proactors
+
+/// Makes a new proactor.
+using ProactorMaker = std::unique_ptr<lowlevel::Proactor> (*)();
+
+/// Tries what lowlevel/proactor.hpp and lowlevel/operation.hpp promise, each on a proactor of its
+/// own that is driven as a loop drives it. Returns what is violated, a line each, with the place in
+/// the library's source that says what was expected: nothing if all is well.
+///
+/// For proactors that work on descriptors of the system: sockets, pipes and terminals on this
+/// machine. `only`: one thing of what proactor_contract() names.
+///
+///     for (const std::string& violation : testing::check_proactor_contract(&make_mine)) {
+///         ADD_FAILURE() << violation;
+///     }
+///
+/// It takes some seconds of real time. While it runs it forks, starts threads, changes
+/// RLIMIT_NOFILE and the handlers of SIGUSR1 and SIGALRM, and counts the descriptors of the
+/// process: nothing else should be going on in it. What hangs, hangs; what crashes, crashes.
+/// Errors: std::invalid_argument if there is no `only`.
+[[nodiscard]] std::vector<std::string> check_proactor_contract(ProactorMaker make,
+                                                               std::string_view only = {});
+
+/// What it tries: sentences about proactors, with underscores.
+[[nodiscard]] std::vector<std::string_view> proactor_contract();
 
 }  // namespace asyncio::testing

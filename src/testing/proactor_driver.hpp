@@ -1,12 +1,13 @@
 // proactor_driver.hpp - what tests of proactors are made of: descriptors, connected pairs,
 // operations that count, and a Driver that does by hand what the loop does.
 //
+// What it needs of the system and does not get is an exception.
+//
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <asyncio/exceptions.hpp>
 #include <asyncio/lowlevel/proactor.hpp>
-
-#include <gtest/gtest.h>
 
 #include <cerrno>
 #include <chrono>
@@ -26,22 +27,28 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-namespace support {
+namespace asyncio::testing {
 
 using namespace std::chrono_literals;
-using asyncio::lowlevel::Callback;
-using asyncio::lowlevel::CallbackList;
-using asyncio::lowlevel::Opcode;
-using asyncio::lowlevel::Operation;
-using asyncio::lowlevel::Proactor;
-using asyncio::lowlevel::SocketAddress;
-using asyncio::TimePoint;
+using lowlevel::Callback;
+using lowlevel::CallbackList;
+using lowlevel::Opcode;
+using lowlevel::Operation;
+using lowlevel::Proactor;
+using lowlevel::SocketAddress;
+
+/// `holds`, or the error that the system has just had.
+inline void require(bool holds, const char* what) {
+    if (!holds) {
+        asyncio::detail::raise_os_error(errno, what);
+    }
+}
 
 /// Owns a descriptor.
 class Fd {
 public:
     Fd() = default;
-    explicit Fd(std::int64_t fd) : fd_(static_cast<int>(fd)) { EXPECT_GE(fd, 0); }
+    explicit Fd(std::int64_t fd) : fd_(static_cast<int>(fd)) { require(fd >= 0, "a descriptor"); }
     Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
     Fd& operator=(Fd&& other) noexcept {
         std::swap(fd_, other.fd_);
@@ -69,7 +76,7 @@ struct Pair {
 
 inline Pair unix_pair(int type = SOCK_STREAM) {
     int fds[2] = {-1, -1};
-    EXPECT_EQ(::socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+    require(::socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0, "socketpair");
     return {Fd(fds[0]), Fd(fds[1])};
 }
 
@@ -80,7 +87,7 @@ struct Pipe {
 
 inline Pipe make_pipe() {
     int fds[2] = {-1, -1};
-    EXPECT_EQ(::pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
+    require(::pipe2(fds, O_NONBLOCK | O_CLOEXEC) == 0, "pipe2");
     return {Fd(fds[0]), Fd(fds[1])};
 }
 
@@ -104,7 +111,8 @@ inline std::uint16_t port_of(const SocketAddress& address) {
 inline SocketAddress name_of(int fd) {
     SocketAddress address;
     socklen_t size = sizeof address.storage;
-    EXPECT_EQ(::getsockname(fd, reinterpret_cast<sockaddr*>(address.storage), &size), 0);
+    require(::getsockname(fd, reinterpret_cast<sockaddr*>(address.storage), &size) == 0,
+            "getsockname");
     address.size = size;
     return address;
 }
@@ -112,13 +120,14 @@ inline SocketAddress name_of(int fd) {
 inline Fd bound_socket(int type) {
     Fd fd(::socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     const SocketAddress address = loopback();
-    EXPECT_EQ(::bind(fd, reinterpret_cast<const sockaddr*>(address.storage), address.size), 0);
+    require(::bind(fd, reinterpret_cast<const sockaddr*>(address.storage), address.size) == 0,
+            "bind");
     return fd;
 }
 
 inline Fd listening_socket(int backlog = 16) {
     Fd fd = bound_socket(SOCK_STREAM);
-    EXPECT_EQ(::listen(fd, backlog), 0);
+    require(::listen(fd, backlog) == 0, "listen");
     return fd;
 }
 
@@ -126,8 +135,9 @@ inline Fd listening_socket(int backlog = 16) {
 inline Fd connected_to(int listener) {
     Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     const SocketAddress address = name_of(listener);
-    EXPECT_EQ(::connect(fd, reinterpret_cast<const sockaddr*>(address.storage), address.size), 0);
-    EXPECT_EQ(::fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    require(::connect(fd, reinterpret_cast<const sockaddr*>(address.storage), address.size) == 0,
+            "connect");
+    require(::fcntl(fd, F_SETFL, O_NONBLOCK) == 0, "fcntl");
     return fd;
 }
 
@@ -136,13 +146,13 @@ inline Pair tcp_pair() {
     Fd theirs = connected_to(listener);
     Fd ours(::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     const int on = 1;
-    EXPECT_EQ(::setsockopt(ours, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on), 0);
-    EXPECT_EQ(::setsockopt(theirs, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on), 0);
+    require(::setsockopt(ours, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0, "setsockopt");
+    require(::setsockopt(theirs, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0, "setsockopt");
     return {std::move(ours), std::move(theirs)};
 }
 
 inline void put(int fd, std::string_view text) {
-    EXPECT_EQ(::write(fd, text.data(), text.size()), static_cast<ssize_t>(text.size()));
+    require(::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()), "write");
 }
 
 inline std::string take(int fd, std::size_t size = 65536) {
@@ -166,7 +176,7 @@ inline std::size_t fill(int fd) {
 /// Closes so that the peer gets a reset.
 inline void close_hard(Fd& fd) {
     const linger hard{1, 0};
-    EXPECT_EQ(::setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard), 0);
+    require(::setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard) == 0, "setsockopt");
     fd.reset();
 }
 
@@ -263,8 +273,9 @@ public:
     Probe& wait_with(Probe& probe) {
         start(probe);
         poll();
-        EXPECT_EQ(probe.runs, 0);
-        EXPECT_FALSE(probe.completed);
+        if (probe.runs != 0 || probe.completed) {
+            throw RuntimeError("what has to wait has completed at once");
+        }
         return probe;
     }
     Probe& receive(int fd, std::size_t size = 64) { return start(make_receiver(fd, size)); }
@@ -334,4 +345,4 @@ private:
     CallbackList ready_;
 };
 
-}  // namespace support
+}  // namespace asyncio::testing
