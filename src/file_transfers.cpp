@@ -198,7 +198,9 @@ void FileWrite::finish() noexcept {
         if (offset_ >= 0) {
             file().position = offset_;
         } else if (file().seekable()) {
-            file().position = ::lseek(fd, 0, SEEK_CUR);  // behind what was appended
+            const std::int64_t end = ::lseek(fd, 0, SEEK_CUR);  // behind what was appended
+            file().position =
+                end >= 0 ? end : file().position + static_cast<std::int64_t>(written_);
         }
     }
     file().note_failure(*this);
