@@ -7,7 +7,6 @@
 #include <asyncio/events.hpp>
 
 #include <chrono>
-#include <iterator>
 #include <utility>
 
 namespace asyncio::testing {
@@ -18,8 +17,13 @@ using lowlevel::Operation;
 // Not zero, so that it is no accident when something works with zero.
 static constexpr TimePoint beginning{std::chrono::seconds(1)};
 
-static std::size_t count(const CallbackList& list) noexcept {
-    return static_cast<std::size_t>(std::distance(list.begin(), list.end()));
+VirtualClock::Count VirtualClock::count(CallbackList& operations) noexcept {
+    Count counted;
+    for (lowlevel::Callback& operation : operations) {
+        ++counted.all;
+        counted.on_files += is_on_file(static_cast<Operation&>(operation).opcode) ? 1 : 0;
+    }
+    return counted;
 }
 
 VirtualClock::VirtualClock(std::unique_ptr<Proactor> inner)
@@ -34,11 +38,11 @@ void VirtualClock::poll(CallbackList& pending, CallbackList& ready, TimePoint de
     if (poll_inside(pending, ready, TimePoint::min()) || !may_wait) {
         return;
     }
-    if (outside_work_ > 0 || deadline == TimePoint::max()) {
+    if (outside_work_ > 0 || under_way_.on_files > 0 || deadline == TimePoint::max()) {
         poll_inside(pending, ready, TimePoint::max());
         return;
     }
-    if (under_way_ > 0) {
+    if (under_way_.all > 0) {
         const TimePoint until = detail::after(inner_->now(), patience);
         do {  // a signal may end a poll early
             if (poll_inside(pending, ready, until)) {
@@ -66,7 +70,9 @@ void VirtualClock::cancel(Operation& operation, CallbackList& ready) noexcept {
     const bool inside = operation.started;  // and not still in the loop's list
     CallbackList finished;
     inner_->cancel(operation, finished);
-    under_way_ -= inside && !finished.empty() ? 1 : 0;
+    if (inside) {
+        under_way_ -= count(finished);
+    }
     ready.splice_back(finished);
 }
 

@@ -22,8 +22,8 @@ namespace asyncio::testing {
 /// Everything else is the business of the proactor inside it: sockets, pipes and child processes
 /// are real and take real time, in which the clock stands still. So:
 ///
-/// - While work is with other threads (to_thread(), the resolver), or between any two calls of
-///   outside_work(), it does not jump at all but waits.
+/// - While work is with other threads (to_thread(), the resolver), while the kernel or they work on
+///   files, or between any two calls of outside_work(), it does not jump at all but waits.
 /// - While only operations are under way it gives them `patience` of real time before each jump.
 ///   On the loopback interface what was sent has arrived by then. A child process is slower:
 ///   whoever waits for one under a timeout should say so by outside_work().
@@ -58,9 +58,24 @@ private:
     bool poll_inside(lowlevel::CallbackList& pending, lowlevel::CallbackList& ready,
                      TimePoint real_deadline);
 
+    /// Of operations.
+    struct Count {
+        std::size_t all = 0;
+        std::size_t on_files = 0;
+        void operator+=(Count more) noexcept {
+            all += more.all;
+            on_files += more.on_files;
+        }
+        void operator-=(Count fewer) noexcept {
+            all -= fewer.all;
+            on_files -= fewer.on_files;
+        }
+    };
+    static Count count(lowlevel::CallbackList& operations) noexcept;
+
     std::unique_ptr<lowlevel::Proactor> inner_;
     TimePoint now_;
-    std::size_t under_way_ = 0;     // operations inside
+    Count under_way_;               // inside
     std::size_t outside_work_ = 0;  // begun and not ended
     std::atomic<bool> woken_{false};
 };
