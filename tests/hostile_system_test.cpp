@@ -3,8 +3,14 @@
 //
 // SPDX-License-Identifier: MIT
 #include "support/hostile_system.hpp"
+#include "support/file_proactor.hpp"
 #include "support/network.hpp"
+#include "support/reluctant_proactor.hpp"
 
+#include <asyncio/datagrams.hpp>
+#include <asyncio/descriptors.hpp>
+#include <asyncio/files.hpp>
+#include <asyncio/queues.hpp>
 #include <asyncio/sockets.hpp>
 #include <asyncio/streams.hpp>
 #include <asyncio/taskgroups.hpp>
@@ -13,8 +19,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -29,6 +37,7 @@ namespace {
 using testing::HostileSystem;
 using testing::Hostility;
 using testing::open_descriptors;
+using testing::settle;
 
 /// Bytes of which no two stretches are alike.
 std::string bytes(std::size_t size) {
@@ -197,6 +206,96 @@ Coroutine<> connect_many() {
     co_await server.wait_closed();
 }
 
+/// Datagrams by protocols and by hand, descriptors with messages, and a file over a socket.
+Coroutine<> exchange_messages() {
+    struct Collector : DatagramProtocol {
+        void datagram_received(std::string_view data, const Address&) override {
+            sizes.put_nowait(data.size());
+        }
+        Queue<std::size_t> sizes;
+    };
+    int fds[2] = {-1, -1};
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+    const Socket by_hand(fds[0]);
+    auto endpoint = co_await create_datagram_endpoint([] { return std::make_unique<Collector>(); },
+                                                      Socket(fds[1]));
+    for (std::size_t size = 0; size < 20; ++size) {
+        const std::size_t sent = co_await sock_sendto(by_hand, bytes(size), Address());
+        EXPECT_EQ(sent, size);
+        endpoint.transport.sendto(bytes(size));
+    }
+    for (std::size_t size = 0; size < 20; ++size) {
+        const std::size_t got = co_await endpoint.protocol->sizes.get();
+        EXPECT_EQ(got, size);
+        const ReceivedFrom received = co_await sock_recvfrom(by_hand, 1000);
+        EXPECT_EQ(received.data, bytes(size));
+    }
+    endpoint.transport.close();
+
+    auto [one, other] = connected();
+    const std::array<int, 2> passed{by_hand.fileno(), one.fileno()};
+    const std::size_t sent = co_await send_fds(one, "x", passed);
+    EXPECT_EQ(sent, 1U);
+    const ReceivedFds received = co_await recv_fds(other, 10, 2);
+    EXPECT_EQ(received.data, "x");
+    EXPECT_EQ(received.fds.size(), 2U);
+    co_await settle();
+}
+
+Coroutine<std::string> receive_all(const Socket& socket) {
+    std::string all;
+    for (;;) {
+        const std::string more = co_await sock_recv(socket, 1000);
+        if (more.empty()) {
+            co_return all;
+        }
+        all += more;
+    }
+}
+
+/// Written, read and sent, in pieces of all sizes.
+Coroutine<> use_files() {
+    const testing::TemporaryDirectory directory;
+    const std::string path = directory / "file";
+    const std::string text = bytes(50'000);
+    {
+        files::File file = co_await files::open(path, "w+");
+        for (std::size_t begin = 0, size = 0; begin < text.size(); begin += size) {
+            size = std::min<std::size_t>(1 + begin / 3, text.size() - begin);
+            const std::size_t written = co_await file.write(text.substr(begin, size));
+            EXPECT_EQ(written, size);
+        }
+        co_await file.sync();
+        co_await file.seek(0);
+        const std::string all = co_await file.read();
+        EXPECT_TRUE(all == text);
+        const std::string middle = co_await file.pread(20'000, 10'000);
+        EXPECT_TRUE(middle == text.substr(10'000, 20'000));
+        co_await file.pwrite(text, 0);
+        co_await file.close();
+    }
+    const std::string whole = co_await files::read_file(path);
+    EXPECT_TRUE(whole == text);
+    const std::string copy = directory / "copy";
+    co_await files::write_file(copy, text, {.atomic = true});
+    {
+        files::File file = co_await files::open(copy, "a");
+        co_await file.write(text);
+        const std::int64_t end = co_await file.tell();
+        EXPECT_EQ(end, 100'000);
+        co_await file.close();
+    }
+    files::File file = co_await files::open(copy);
+    auto [one, other] = connected();
+    const Task<std::string> receiving = create_task(receive_all(other));
+    const std::int64_t sent = co_await sock_sendfile(one, file.fileno());
+    EXPECT_EQ(sent, 100'000);
+    one.close();
+    const std::string received = co_await receiving;
+    EXPECT_TRUE(received == text + text);
+    co_await file.close();
+}
+
 // -------------------------------------------------------------------------------------------
 
 using Scenario = Coroutine<> (*)();
@@ -206,8 +305,10 @@ using Scenario = Coroutine<> (*)();
 std::int64_t withstand(Scenario scenario, const Hostility& hostility) {
     constexpr double patience = 100;  // for what hangs
     std::int64_t lies = 0;
+    // A short count says of TCP that there is no more, and of nothing else.
+    const bool over_tcp = scenario == &echo_lines || scenario == &connect_many;
     const bool lies_about_readiness =
-        hostility.would_block > 0 || hostility.most_bytes != Hostility::no_limit;
+        hostility.would_block > 0 || (hostility.most_bytes != Hostility::no_limit && over_tcp);
     for (const char* proactor : testing::proactors) {
         if (lies_about_readiness && std::string_view(proactor) != "epoll") {
             continue;  // only epoll can be made to report a descriptor again
@@ -244,6 +345,10 @@ TEST(HostileSystem, that_transfers_little_at_a_time_loses_no_byte) {
     }
     withstand(&exchange_raw, in_pieces_of(1));
     withstand(&exchange_raw, in_pieces_of(7));
+    for (const std::size_t size : {97U, 1'001U, 4'096U}) {
+        withstand(&use_files, in_pieces_of(size));
+        withstand(&exchange_messages, in_pieces_of(size));
+    }
 }
 
 /// Each seed is another storm.
@@ -252,7 +357,8 @@ void withstand_storms(Hostility hostility) {
     for (hostility.seed = 1; hostility.seed <= 5; ++hostility.seed) {
         SCOPED_TRACE("seed " + std::to_string(hostility.seed));
         for (const Scenario scenario :
-             {&echo_lines, &exchange_little, &exchange_much, &exchange_raw, &connect_many}) {
+             {&echo_lines, &exchange_little, &exchange_much, &exchange_raw, &connect_many,
+              &exchange_messages, &use_files}) {
             lies += withstand(scenario, hostility);
         }
     }
@@ -276,6 +382,27 @@ TEST(HostileSystem, that_does_all_of_it_loses_no_byte) {
     hostility.delayed = 1;
     hostility.most_bytes = 501;
     withstand_storms(hostility);
+}
+
+// The same on every proactor: operations are put off instead of system calls.
+TEST(ReluctantProactor, that_says_not_now_most_of_the_time_loses_no_byte) {
+    constexpr double patience = 100;
+    for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+        const testing::ReluctantProactorScope scope(seed);
+        for (const char* proactor : testing::proactors) {
+            SCOPED_TRACE(std::string("on ") + proactor + ", seed " + std::to_string(seed));
+            for (const Scenario scenario : {&echo_lines, &exchange_little, &exchange_raw,
+                                            &connect_many, &exchange_messages, &use_files}) {
+                const std::size_t before = open_descriptors();
+                try {
+                    run(wait_for(scenario(), patience), {.proactor = proactor});
+                } catch (...) {
+                    ADD_FAILURE() << "the test threw " << describe(std::current_exception());
+                }
+                EXPECT_EQ(open_descriptors(), before);
+            }
+        }
+    }
 }
 
 }  // namespace

@@ -6,7 +6,9 @@
 // SPDX-License-Identifier: MIT
 #include "proactors/io_uring.hpp"
 
+#include <asyncio/files.hpp>
 #include <asyncio/log.hpp>
+#include <asyncio/runners.hpp>
 
 #include "support/hostile_ring.hpp"
 #include "support/hostile_system.hpp"
@@ -587,6 +589,49 @@ TEST_F(IoUringTest, makes_again_what_a_signal_has_interrupted) {
     EXPECT_TRUE(files.finished(reading));
     EXPECT_EQ(reading.text(), "content");
     EXPECT_GT(hostile.lies(), 1);
+}
+
+namespace {
+
+asyncio::Coroutine<> use_files(const std::string path) {
+    const std::string text(50'000, 'x');
+    {
+        asyncio::files::File file = co_await asyncio::files::open(path, "w+");
+        for (std::size_t size = 1; size < 5'000; size += 1 + size / 2) {
+            co_await file.write(text.substr(0, size));
+        }
+        co_await file.sync();
+        const std::int64_t end = co_await file.tell();
+        co_await file.seek(0);
+        const std::string all = co_await file.read();
+        EXPECT_TRUE(all == text.substr(0, static_cast<std::size_t>(end)));
+        co_await file.pwrite(text, 3);
+        const std::string middle = co_await file.pread(20'000, 10'000);
+        EXPECT_TRUE(middle == text.substr(0, 20'000));
+        co_await file.close();
+    }
+    const std::string whole = co_await asyncio::files::read_file(path);
+    EXPECT_TRUE(whole == "xxx" + text);
+    const asyncio::files::Stat status = co_await asyncio::files::stat(path);
+    EXPECT_EQ(status.st_size, 50'003);
+}
+
+}  // namespace
+
+TEST_F(IoUringTest, loses_nothing_of_files_to_interruptions_and_short_counts) {
+    const Directory directory;
+    const std::size_t before = open_descriptors();
+    for (const int interrupted : {0, 2, 3}) {
+        for (const std::int32_t most : {0, 1, 97, 4'096}) {
+            if (most == 1 && interrupted != 2) {
+                continue;  // that takes its time
+            }
+            const HostileRing hostile(interrupted, most);
+            asyncio::run(use_files(directory / "file"), {.proactor = "io_uring"});
+            EXPECT_EQ(hostile.lies() > 0, interrupted > 0 || most > 0);
+        }
+    }
+    EXPECT_EQ(open_descriptors(), before);
 }
 
 // ------------------------------------------------------------------------ descriptors that end

@@ -64,6 +64,8 @@ inline const OperationErrors operation_errors[] = {
     {lowlevel::Opcode::truncate, "truncate", {EIO}},
     {lowlevel::Opcode::rename, "rename", {EIO}},
     {lowlevel::Opcode::unlink, "unlink", {EIO}},
+    {lowlevel::Opcode::make_directory, "make_directory", {ENOSPC}},
+    {lowlevel::Opcode::send_file, "send_file", {EINVAL, EPIPE, EIO}},
 };
 
 /// An operation that is to fail.
@@ -147,7 +149,8 @@ inline std::unique_ptr<lowlevel::Proactor> make_failing_proactor(std::string_vie
         std::make_unique<FailingProactor>(lowlevel::make_system_proactor(name)));
 }
 
-inline void expect_survives_each_operation(Scenario scenario) {
+/// `on_files`: most of it is, which on epoll is the business of threads.
+inline void expect_survives_each_operation(Scenario scenario, bool on_files = false) {
     static_cast<void>(live_allocations());
     set_logger([](Level, std::string_view) {});
     const lowlevel::ProactorFactory before = lowlevel::set_proactor_factory(&make_failing_proactor);
@@ -163,7 +166,7 @@ inline void expect_survives_each_operation(Scenario scenario) {
                 });
             }
         }
-        EXPECT_GT(faults, 0);
+        EXPECT_TRUE(faults > 0 || (on_files && std::string_view(proactor) == "epoll"));
     }
     lowlevel::set_proactor_factory(before);
     set_logger(nullptr);

@@ -145,7 +145,7 @@ public:
             }
             return error;
         }
-        if (knows(call, EAGAIN) && lies(hostility_.would_block)) {
+        if (knows(call, EAGAIN) && is_non_blocking(fd) && lies(hostility_.would_block)) {
             remember(fd);
             return EAGAIN;
         }
@@ -246,6 +246,9 @@ private:
         const std::scoped_lock lock(mutex_);
         return counters_.contains(fd);
     }
+
+    // Whoever waits where he calls is never told to come back; nor are those who use a file.
+    static bool is_non_blocking(int fd) { return (__real_fcntl(fd, F_GETFL, 0) & O_NONBLOCK) != 0; }
 
     static bool is_stream(int fd) {
         int type = 0;
