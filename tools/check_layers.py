@@ -152,6 +152,7 @@ LAYERS = [
     streams
     servers
     datagrams
+    datagram_output
     datagram_transport
     create_datagram_endpoint
     transport_of
