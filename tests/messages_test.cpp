@@ -542,6 +542,21 @@ NETWORK_TEST(SockSendfile, sends_from_beyond_four_gigabytes) {
     }
 }
 
+NETWORK_TEST(SockSendfile, sends_what_is_left_of_a_file_that_is_cut_off_meanwhile) {
+    const ScratchDirectory directory;
+    const FileDescriptor file = make_file(directory / "file", pattern(8'000'000));
+    Sink sink;
+    co_await sink.connect();
+    auto sending = create_task(send_and_close(sink.ours, file.fileno(), {.count = 8'000'000}));
+    co_await settle();
+    EXPECT_FALSE(sending.done());
+    EXPECT_EQ(::truncate((directory / "file").c_str(), 7'000'000), 0);
+    const std::string received = co_await sink.theirs.receive_all();
+    EXPECT_TRUE(received == pattern(7'000'000));
+    EXPECT_EQ(co_await sending, 7'000'000);
+    EXPECT_EQ(position(file), 7'000'000);
+}
+
 NETWORK_TEST(SockSendfile, checks_what_it_is_given) {
     const Socket datagrams = bound_datagram_socket();
     const Pair pair;

@@ -745,6 +745,30 @@ ASYNC_TEST(GetAddrInfo, is_not_held_up_by_calls_that_hang_in_threads) {
     co_await hangs;
 }
 
+// A server of names that does not answer.
+ASYNC_TEST(GetAddrInfo, that_hangs_holds_up_nothing_else) {
+    auto& loop = get_running_loop();
+    std::promise<void> door;
+    const std::shared_future<void> opened = door.get_future().share();
+    std::vector<Future<>> hanging;
+    for (int i = 0; i < 200; ++i) {
+        hanging.push_back(
+            loop.run_in_executor(&loop.resolver_executor(), [opened] { opened.wait(); }));
+    }
+    auto waiting = create_task(getaddrinfo("localhost", 80));
+
+    EXPECT_EQ(co_await to_thread([] { return 42; }), 42);
+    const auto numeric = co_await getaddrinfo("127.0.0.1", 80);
+    EXPECT_FALSE(numeric.empty());
+    EXPECT_FALSE(waiting.done());
+    door.set_value();
+    const auto found = co_await waiting;
+    EXPECT_FALSE(found.empty());
+    for (Future<>& each : hanging) {
+        co_await each;
+    }
+}
+
 NETWORK_TEST(GetAddrInfo, reports_what_the_resolver_says) {
     const auto unknown =
         co_await as_result(getaddrinfo("127.0.0.1", 80, {.family = AddressFamily::ipv6}));

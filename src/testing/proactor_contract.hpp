@@ -106,6 +106,7 @@ public:
     void hears_nothing_of_a_closed_descriptor_that_has_a_duplicate();
     void watches_a_descriptor_and_its_duplicate_as_two();
     void closes_a_descriptor_in_the_callback_of_an_earlier_event();
+    void closes_a_descriptor_in_a_callback_before_its_error_is_reported();
     void forgets_a_descriptor_that_stays_open();
     void forgets_what_it_never_knew();
     void finds_out_that_a_number_was_closed_behind_its_back();

@@ -146,6 +146,29 @@ void ProactorContract::closes_a_descriptor_in_the_callback_of_an_earlier_event()
     expect_equal(closed.runs, 1);
 }
 
+void ProactorContract::closes_a_descriptor_in_a_callback_before_its_error_is_reported() {
+    for (const Opcode waited_for : {Opcode::recv, Opcode::poll_in, Opcode::poll_out}) {
+        Pair first = tcp_pair();
+        Pair second = tcp_pair();
+        fill(second.ours);
+        Probe& closing = make_receiver(first.ours);
+        Probe& failing =
+            waited_for == Opcode::recv ? make_receiver(second.ours) : make(waited_for, second.ours);
+        closing.then = [&] { expect_equal(close(second.ours), 0); };
+        wait_with(closing);
+        wait_with(failing);
+
+        put(first.theirs, "one");
+        close_hard(second.theirs);
+
+        expect(finished(closing));
+        expect(finished(failing));
+        settle();
+        expect_equal(failing.runs, 1);
+        expect_equal(close(first.ours), 0);
+    }
+}
+
 void ProactorContract::forgets_a_descriptor_that_stays_open() {
     Pair pair = tcp_pair();
     Probe& forgotten = wait_with(make_receiver(pair.ours));
@@ -349,6 +372,8 @@ std::span<const ProactorCheck> ProactorContract::checks_of_descriptors() noexcep
          &ProactorContract::watches_a_descriptor_and_its_duplicate_as_two},
         {"closes_a_descriptor_in_the_callback_of_an_earlier_event",
          &ProactorContract::closes_a_descriptor_in_the_callback_of_an_earlier_event},
+        {"closes_a_descriptor_in_a_callback_before_its_error_is_reported",
+         &ProactorContract::closes_a_descriptor_in_a_callback_before_its_error_is_reported},
         {"forgets_a_descriptor_that_stays_open",
          &ProactorContract::forgets_a_descriptor_that_stays_open},
         {"forgets_what_it_never_knew", &ProactorContract::forgets_what_it_never_knew},
