@@ -73,8 +73,10 @@ std::optional<Id> id_of(const std::optional<UserOrGroup>& account, std::string& 
     if (!account.has_value()) {
         return std::nullopt;
     }
-    if (account->id() >= 0) {
-        return static_cast<Id>(account->id());
+    const auto id = static_cast<Id>(account->id());
+    constexpr auto as_it_is = static_cast<Id>(-1);  // to the system: to be left as it is
+    if (account->id() >= 0 && id != as_it_is) {
+        return id;
     }
     if (account->name().empty()) {
         raise_value_error("a user or group id is not negative");
@@ -117,7 +119,9 @@ ProcessRequest::ProcessRequest(std::vector<std::string> arguments, const Subproc
     spawn.restore_signals = options.restore_signals;
     spawn.new_session = options.start_new_session || pty.has_value();
     spawn.process_group = options.process_group;
-    spawn.umask = options.umask;
+    if (options.umask.value_or(-1) >= 0) {
+        spawn.umask = static_cast<mode_t>(*options.umask);
+    }
     spawn.user = id_of<uid_t>(options.user, names.user);
     spawn.group = id_of<gid_t>(options.group, names.group);
     spawn.set_groups = options.extra_groups.has_value();

@@ -94,6 +94,9 @@ private:
         } else {
             const auto& [name, value] = each;
             std::string joined{std::string_view(name)};
+            if (joined.find('=') != std::string::npos) {
+                detail::raise_value_error("illegal environment variable name");
+            }
             joined += '=';
             joined += std::string_view(value);
             return joined;
