@@ -131,14 +131,18 @@ bool is_gone(const std::exception_ptr& error) {
 }
 
 // Before anything is awaited, so that it is written or was not begun. A terminal has no end that
-// could be closed: what means the end there is typed.
+// could be closed: what means the end there is typed. Behind part of a line it only ends that.
 void write_input(ProcessState& state, std::string_view input) {
     constexpr std::string_view end_of_file = "\x04";
-    if (state.input.has_value()) {
-        state.input->write(input);
-        if (state.terminal) {
+    if (!state.input.has_value()) {
+        return;
+    }
+    state.input->write(input);
+    if (state.terminal) {
+        if (!input.empty() && !input.ends_with('\n')) {
             state.input->write(end_of_file);
         }
+        state.input->write(end_of_file);
     }
 }
 

@@ -202,6 +202,16 @@ ASYNC_TEST(Subprocess, begins_elsewhere_in_a_session_of_its_own_with_its_own_uma
     EXPECT_EQ(output.stdout_, "/\n0077\n" + std::to_string(process.pid()) + "\n");
 }
 
+// As Python's default for it.
+ASYNC_TEST(Subprocess, has_this_program_s_umask_if_a_negative_one_is_asked_for) {
+    const mode_t ours = ::umask(0);
+    ::umask(ours);
+    Process process =
+        co_await create_subprocess_exec({.stdout_ = PIPE, .umask = -1}, "/bin/sh", "-c", "umask");
+    const ProcessOutput output = co_await process.communicate();
+    EXPECT_EQ(std::stoul(output.stdout_, nullptr, 8), ours);
+}
+
 ASYNC_TEST(Subprocess, looks_users_and_groups_up_by_name) {
     if (::geteuid() != 0) {
         co_return;
@@ -238,6 +248,14 @@ ASYNC_TEST(Subprocess, refuses_what_makes_no_sense) {
                  std::invalid_argument);
     EXPECT_THROW(static_cast<void>(create_subprocess_exec(Texts())), std::invalid_argument);
     EXPECT_THROW(static_cast<void>(Stdio(-1)), std::invalid_argument);
+    // To the system these would mean "as it is": the program would run as root.
+    EXPECT_THROW(static_cast<void>(create_subprocess_exec({.user = ~0U}, "true")),
+                 std::invalid_argument);
+    EXPECT_THROW(static_cast<void>(create_subprocess_exec({.group = ~0U}, "true")),
+                 std::invalid_argument);
+    const std::map<std::string, std::string> no_name{{"A=B", "C"}};
+    EXPECT_THROW(static_cast<void>(create_subprocess_exec({.env = no_name}, "true")),
+                 std::invalid_argument);
     co_return;
 }
 
@@ -505,6 +523,13 @@ ASYNC_TEST(Terminal, leaves_the_streams_that_are_something_else) {
     Process plain = co_await create_subprocess_exec("true");
     EXPECT_THROW(plain.set_terminal_size({1, 1}), RuntimeError);
     co_await plain.wait();
+}
+
+ASYNC_TEST(Terminal, ends_what_is_typed_by_communicate_behind_part_of_a_line) {
+    Process process = co_await create_subprocess_exec({.pty = TerminalSize()}, "cat");
+    const ProcessOutput output = co_await process.communicate("no line");
+    EXPECT_EQ(output.stdout_, "no lineno line");
+    EXPECT_EQ(process.returncode(), 0);
 }
 
 // ----------------------------------------------------------------------------------- reaping
