@@ -182,7 +182,11 @@ void Child::kill() const noexcept {
 }
 
 void Child::loop_closing() noexcept {
-    kill();
+    int returncode = 0;
+    // In a child of fork() it can neither be reaped nor is it to be killed: it is the parent's.
+    if (process_.reap(returncode) == ChildProcess::Reaped::running) {
+        kill();
+    }
     orphaned_ = true;
     if (polling_) {
         auto& callback = static_cast<Callback&>(*this);

@@ -122,6 +122,9 @@ Executor::~Executor() = default;
 
 namespace {
 
+/// Of set_event_loop(). Another thread may have destroyed it.
+constinit thread_local EventLoop* event_loop_of_thread = nullptr;
+
 /// The loops of all threads: whoever outlives its loop can ask whether it is still there.
 struct Loops {
     Loops() noexcept;
@@ -146,6 +149,7 @@ Loops::Loops() noexcept {
     const auto in_child = [] {
         detail::thread_state.loop = nullptr;
         detail::thread_state.debugging = false;
+        event_loop_of_thread = nullptr;
         loops().last_of_parent = loops().last_serial.load(std::memory_order_relaxed);
     };
     detail::at_fork(nullptr, nullptr, in_child);
@@ -182,6 +186,9 @@ EventLoop::EventLoop(std::unique_ptr<lowlevel::Proactor> proactor)
 EventLoop::~EventLoop() {
     ASYNCIO_ASSERT(!running_);
     close();
+    if (event_loop_of_thread == this) {
+        event_loop_of_thread = nullptr;
+    }
     const std::lock_guard lock(loops().mutex);
     std::erase(loops().alive, this);
 }
@@ -518,9 +525,6 @@ void EventLoop::drop_callbacks(CallbackList& callbacks) noexcept {
 std::unique_ptr<EventLoop> new_event_loop(std::string_view proactor) {
     return std::make_unique<EventLoop>(lowlevel::make_proactor(proactor));
 }
-
-// Set by a program; it may be gone.
-static constinit thread_local EventLoop* event_loop_of_thread = nullptr;
 
 EventLoop& get_event_loop() {
     if (EventLoop* const running = detail::thread_state.loop) {

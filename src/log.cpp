@@ -5,9 +5,12 @@
 
 #include <asyncio/exceptions.hpp>
 
+#include "fork.hpp"
+
 #include <cstdio>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <string>
 
 namespace asyncio {
@@ -15,6 +18,8 @@ namespace asyncio {
 namespace {
 
 struct Sink {
+    Sink() noexcept;
+
     std::recursive_mutex mutex;  // a logger that makes the library report again must not hang
     std::shared_ptr<const Logger> logger;
 };
@@ -23,6 +28,13 @@ struct Sink {
 Sink& sink() {
     static Sink& instance = *new Sink;
     return instance;
+}
+
+// Held while the process forks: another thread may be reporting. In the child it is made anew, as a
+// recursive mutex knows its thread by a number that has changed.
+Sink::Sink() noexcept {
+    detail::at_fork([] { sink().mutex.lock(); }, [] { sink().mutex.unlock(); },
+                    [] { new (&sink().mutex) std::recursive_mutex; });
 }
 
 }  // namespace

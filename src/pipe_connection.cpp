@@ -5,6 +5,8 @@
 
 #include <asyncio/exceptions.hpp>
 
+#include "fork.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <exception>
@@ -27,6 +29,8 @@ namespace {
 /// What this program has in non-blocking mode and may share with others: of each descriptor the
 /// flags to put back, which one of those that are the same has.
 struct SharedModes {
+    SharedModes() noexcept;
+
     struct Entry {
         int fd;
         std::optional<int> flags_before;
@@ -39,6 +43,15 @@ struct SharedModes {
 SharedModes& shared_modes() {
     static auto* const modes = new SharedModes;
     return *modes;
+}
+
+// A child of fork() has the descriptors in common with its parent, who still needs the mode.
+SharedModes::SharedModes() noexcept {
+    const auto in_child = [] {
+        shared_modes().entries.clear();
+        shared_modes().mutex.unlock();
+    };
+    at_fork([] { shared_modes().mutex.lock(); }, [] { shared_modes().mutex.unlock(); }, in_child);
 }
 
 }  // namespace
@@ -70,6 +83,9 @@ void SharedMode::put_back() noexcept {
     const int fd = std::exchange(fd_, -1);
     const auto found = std::find_if(modes.entries.begin(), modes.entries.end(),
                                     [fd](const SharedModes::Entry& each) { return each.fd == fd; });
+    if (found == modes.entries.end()) {  // in a child of fork()
+        return;
+    }
     const std::optional<int> flags = found->flags_before;
     modes.entries.erase(found);
     if (!flags.has_value()) {

@@ -4,6 +4,7 @@
 #include "signal_watch.hpp"
 
 #include "embedding_hooks.hpp"
+#include "fork.hpp"
 
 #include <cerrno>
 #include <csignal>
@@ -23,8 +24,19 @@ struct Slot {
 };
 
 constinit Slot slots[_NSIG + 1] = {};
-// A child process that was forked shares what wakes the loop with its parent, and must not.
-constinit std::atomic<pid_t> process{0};
+
+// The child shares with its parent what wakes the loops: it has none of the parent's watches, and
+// nobody of it is in the handler.
+void forget_watches() noexcept {
+    for (Slot& slot : slots) {
+        slot.last.store(nullptr);
+        slot.in_handler.store(0);
+    }
+}
+
+void forget_watches_in_children() noexcept {
+    [[maybe_unused]] static const bool once = (at_fork(nullptr, nullptr, &forget_watches), true);
+}
 
 }  // namespace
 
@@ -43,7 +55,7 @@ int SignalWatch::install() noexcept {
     action.sa_handler = &on_signal;
     action.sa_flags = SA_RESTART;
     sigemptyset(&action.sa_mask);
-    process.store(::getpid());
+    forget_watches_in_children();
     before_ = slot.last.load();
     slot.last.store(this);
     struct sigaction previous{};
@@ -67,10 +79,12 @@ void SignalWatch::uninstall() noexcept {
             slot.last.store(before_);
         } else {
             SignalWatch* later = slot.last.load();
-            while (later->before_ != this) {
+            while (later != nullptr && later->before_ != this) {
                 later = later->before_;
             }
-            later->before_ = before_;
+            if (later != nullptr) {  // otherwise it is its parent's, in a child of fork()
+                later->before_ = before_;
+            }
         }
         struct sigaction current{};
         // Left alone if the program has put its own in its place meanwhile.
@@ -92,6 +106,14 @@ void SignalWatch::uninstall() noexcept {
     }
 }
 
+void SignalWatch::replace(SignalWatch& before) noexcept {
+    before.uninstall();
+    const unsigned count = before.pending_.exchange(0);
+    if (count > 0 && pending_.fetch_add(count) == 0) {
+        loop_.schedule(*this);
+    }
+}
+
 bool SignalWatch::arrived() noexcept {
     if (pending_.fetch_add(1) == 0) {
         static_cast<void>(loop_.post(*this));
@@ -108,7 +130,7 @@ void SignalWatch::on_signal(int signal) {
     Slot& slot = slots[signal];
     slot.in_handler.fetch_add(1);
     SignalWatch* const watch = slot.last.load();
-    if (watch == nullptr || process.load() != ::getpid() || !watch->arrived()) {
+    if (watch == nullptr || !watch->arrived()) {
         ::sigaction(signal, &slot.before, nullptr);
         ::raise(signal);
     }

@@ -26,6 +26,8 @@ public:
     [[nodiscard]] static bool allowed() noexcept;
     /// 0, or the errno of a signal that cannot be caught.
     [[nodiscard]] int install() noexcept;
+    /// Takes the place of `before`: what has come and was not delivered is delivered here.
+    void replace(SignalWatch& before) noexcept;
     [[nodiscard]] int signal() const noexcept { return signal_; }
     [[nodiscard]] EventLoop& loop() const noexcept { return loop_; }
 

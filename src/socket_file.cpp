@@ -21,18 +21,21 @@ SocketFile::SocketFile(std::string path) {
         path_ = std::move(path);
         device_ = status.st_dev;
         inode_ = status.st_ino;
+        process_ = ::getpid();
     }
 }
 
 SocketFile::SocketFile(SocketFile&& other) noexcept
     : path_(std::exchange(other.path_, std::string())),
       device_(other.device_),
-      inode_(other.inode_) {}
+      inode_(other.inode_),
+      process_(other.process_) {}
 
 SocketFile& SocketFile::operator=(SocketFile&& other) noexcept {
     std::swap(path_, other.path_);
     std::swap(device_, other.device_);
     std::swap(inode_, other.inode_);
+    std::swap(process_, other.process_);
     return *this;
 }
 
@@ -46,7 +49,7 @@ void log_socket_file(const char* what, const std::string& path, int error) noexc
 }
 
 void SocketFile::remove() noexcept {
-    if (path_.empty()) {
+    if (path_.empty() || process_ != ::getpid()) {
         return;
     }
     struct ::stat status{};

@@ -11,7 +11,8 @@
 namespace asyncio::detail {
 
 /// The file that a listening Unix socket is found by; none by default. It is removed when this
-/// goes, if it is still the one that was made: another server may have put its own there.
+/// goes, if it is still the one that was made: another server may have put its own there. In a
+/// child of fork() it stays: there it is the parent's.
 class SocketFile {
 public:
     SocketFile() = default;
@@ -29,6 +30,7 @@ private:
     std::string path_;  // empty: none
     std::uint64_t device_ = 0;
     std::uint64_t inode_ = 0;
+    int process_ = 0;
 };
 
 /// The file of a socket that somebody else has bound; none if it has none, as an abstract one.

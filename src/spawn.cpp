@@ -5,6 +5,8 @@
 
 #include <asyncio/exceptions.hpp>
 
+#include "fork.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
@@ -50,6 +52,10 @@ int ChildProcess::send_signal(int number) const noexcept {
             return errno;
         }
         // Not there, or not allowed; or it is the signal that is not allowed, as kill() will say.
+    }
+    siginfo_t info;
+    if (wait_for(P_PID, static_cast<id_t>(pid_), info, WEXITED | WNOHANG | WNOWAIT) == ECHILD) {
+        return ESRCH;  // somebody else has reaped it: the number may be another one's
     }
     return ::kill(pid_, number) == 0 ? 0 : errno;
 }
@@ -255,6 +261,8 @@ ChildProcess spawn(const SpawnRequest& request) {
 namespace {
 
 struct Left {
+    Left() noexcept;
+
     std::mutex mutex;
     std::vector<ChildProcess> children;
 };
@@ -264,6 +272,15 @@ Left& left() noexcept {
     alignas(Left) static unsigned char memory[sizeof(Left)];
     static Left* const all = new (memory) Left;
     return *all;
+}
+
+std::mutex& mutex_of_left() noexcept {
+    return left().mutex;
+}
+
+// A child of fork() has the list, too: to it these are nobody's children.
+Left::Left() noexcept {
+    keep_over_fork<&mutex_of_left>();
 }
 
 void close_child(const ChildProcess& child) noexcept {

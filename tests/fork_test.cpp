@@ -5,13 +5,18 @@
 #include <asyncio/asyncio.hpp>
 
 #include "support/async_test.hpp"
+#include "support/scratch_directory.hpp"
 
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <csignal>
 #include <cstdio>
+#include <exception>
 #include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -78,10 +83,17 @@ Coroutine<> child_looks_for_a_loop() {
     const int status = in_child([] {
         try {
             static_cast<void>(get_running_loop());
+            return 1;
         } catch (const RuntimeError& error) {
-            return std::string(error.what()) == "no running event loop" ? 0 : 1;
+            if (std::string(error.what()) != "no running event loop") {
+                return 2;
+            }
         }
-        return 2;
+        try {
+            static_cast<void>(get_event_loop());
+            return 3;
+        } catch (const RuntimeError&) {}
+        return 0;
     });
     EXPECT_EQ(status, 0);
     EXPECT_EQ(co_await work(), 42);
@@ -171,6 +183,164 @@ TEST(Fork, ends_the_parents_loop_in_a_child_that_goes_on_in_it) {
         }
         EXPECT_EQ(error, "");
     }
+}
+
+// What the child of fork() has of its parent's loop it may give up: the parent keeps it.
+struct Possessions {
+    explicit Possessions(std::string unix_path) : path(std::move(unix_path)) {}
+
+    Coroutine<> acquire() {
+        server.emplace(co_await start_server(echo, "127.0.0.1", 0));
+        unix_server.emplace(co_await start_unix_server(echo, path));
+        streams.emplace(co_await open_connection("127.0.0.1", server->addresses().front().port()));
+        process.emplace(co_await create_subprocess_exec({.stdin_ = PIPE, .stdout_ = PIPE}, "cat"));
+        line = create_task(read_line());
+        co_await sleep(1ms);  // the kernel is asked by now
+    }
+    Coroutine<std::string> read_line() { co_return co_await streams->reader.readline(); }
+
+    Coroutine<> use() {
+        streams->writer.write("by tcp\n");
+        EXPECT_EQ(co_await line, "by tcp\n");
+        StreamPair visit =
+            co_await open_connection("127.0.0.1", server->addresses().front().port());
+        visit.writer.write("again\n");
+        EXPECT_EQ(co_await visit.reader.readline(), "again\n");
+        StreamPair unix_visit = co_await open_unix_connection(path);
+        unix_visit.writer.write("by path\n");
+        EXPECT_EQ(co_await unix_visit.reader.readline(), "by path\n");
+        const ProcessOutput output = co_await process->communicate("by pipe");
+        EXPECT_EQ(output.stdout_, "by pipe");
+        EXPECT_EQ(process->returncode(), 0);
+        server->close();
+        unix_server->close();
+    }
+
+    std::string path;
+    std::optional<Server> server;
+    std::optional<Server> unix_server;
+    std::optional<StreamPair> streams;
+    std::optional<Process> process;
+    Task<std::string> line;
+};
+
+Coroutine<bool> fork_with(const std::string& path) {
+    Possessions all(path);
+    co_await all.acquire();
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::alarm(30);
+        co_await sleep(1h);  // back into the loop, which is the parent's
+        ::_exit(3);
+    }
+    int status = -1;
+    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+    co_await wait_for(all.use(), 30);
+    co_return true;
+}
+
+TEST(Fork, leaves_what_the_parent_has_open_to_it_when_the_child_ends_its_copy_of_the_loop) {
+    const testing::ScratchDirectory directory;
+    for (const char* proactor : proactors) {
+        SCOPED_TRACE(proactor);
+        const pid_t parent = ::getpid();
+        std::string error;
+        try {
+            EXPECT_TRUE(run(fork_with(directory / "socket"), {.proactor = proactor}));
+        } catch (const std::exception& raised) {
+            error = raised.what();
+        }
+        if (::getpid() != parent) {
+            ::_exit(error == "The event loop belongs to the parent of this process" ? 0 : 4);
+        }
+        EXPECT_EQ(error, "");
+    }
+}
+
+Coroutine<int> run_until_terminated(bool own_handler) {
+    bool called = false;
+    if (own_handler) {
+        add_signal_handler(SIGTERM, [&called] { called = true; });
+        ::raise(SIGTERM);
+        co_await sleep(1ms);
+        EXPECT_TRUE(called);
+        remove_signal_handler(SIGTERM);
+    }
+    co_return called ? 1 : 0;
+}
+
+int signal_that_ends_child(const std::function<void()>& body) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::alarm(30);
+        body();
+        ::_exit(0);
+    }
+    int status = -1;
+    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+Coroutine<> fork_beside_a_signal_handler() {
+    bool called = false;
+    add_signal_handler(SIGTERM, [&called] { called = true; });
+    for (const bool own_handler : {false, true}) {
+        const int signal = signal_that_ends_child([own_handler] {
+            if (run(run_until_terminated(own_handler)) == static_cast<int>(own_handler)) {
+                ::raise(SIGTERM);
+            }
+        });
+        EXPECT_EQ(signal, SIGTERM) << own_handler;
+    }
+    co_await sleep(1ms);
+    EXPECT_FALSE(called);
+    ::raise(SIGTERM);
+    co_await sleep(1ms);
+    EXPECT_TRUE(called);
+}
+
+TEST(Fork, leaves_the_childs_signals_to_the_loops_of_the_child) {
+    on_each_proactor(&fork_beside_a_signal_handler);
+}
+
+TEST(Fork, in_the_midst_of_reports_of_other_threads_lets_the_child_report) {
+    set_logger([](Level, std::string_view) {});
+    std::atomic<bool> enough{false};
+    std::thread other([&] {
+        while (!enough) {
+            detail::log(Level::debug, "something");
+        }
+    });
+    for (int i = 0; i < 200; ++i) {
+        EXPECT_EQ(in_child([] {
+                      detail::log(Level::debug, "something");
+                      return 7;
+                  }),
+                  7);
+    }
+    enough = true;
+    other.join();
+    set_logger({});
+}
+
+TEST(Fork, in_the_midst_of_other_threads_that_start_programs_lets_the_child_start_some) {
+    const auto start = []() -> Coroutine<int> {
+        Process process = co_await create_subprocess_exec("/bin/true");
+        const int status = co_await process.wait();
+        co_return status;
+    };
+    std::atomic<bool> enough{false};
+    std::thread other([&] {
+        while (!enough) {
+            EXPECT_EQ(run(start()), 0);
+        }
+    });
+    for (int i = 0; i < 20; ++i) {
+        EXPECT_EQ(in_child([&] { return run(start()); }), 0);
+    }
+    enough = true;
+    other.join();
 }
 
 TEST(Fork, does_not_disturb_a_parent_with_many_threads) {
