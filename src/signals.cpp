@@ -67,6 +67,7 @@ public:
     void set(std::unique_ptr<SignalHandler> handler) {
         for (std::unique_ptr<SignalHandler>& each : all_) {
             if (each->signal() == handler->signal()) {
+                handler->replace(*each);
                 each = std::move(handler);
                 return;
             }

@@ -206,6 +206,21 @@ ASYNC_TEST(SignalHandler, that_was_removed_is_not_called_for_what_came_before) {
     EXPECT_FALSE(called);
 }
 
+// Whose it is is decided when it is delivered, as in CPython.
+ASYNC_TEST(SignalHandler, that_was_replaced_leaves_what_came_before_to_the_next_one) {
+    std::string calls;
+    add_signal_handler(SIGUSR1, [&calls] { calls += "a"; });
+    ::raise(SIGUSR1);
+    ::raise(SIGUSR1);
+
+    add_signal_handler(SIGUSR1, [&calls] { calls += "b"; });
+    ::raise(SIGUSR1);
+    co_await settle();
+
+    EXPECT_EQ(calls, "bbb");
+    remove_signal_handler(SIGUSR1);
+}
+
 ASYNC_TEST(SignalHandler, may_remove_and_replace_itself) {
     std::string calls;
     add_signal_handler(SIGUSR1, [&calls] {
