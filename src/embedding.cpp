@@ -120,14 +120,20 @@ void Embedding::kick() noexcept {
 // The loop sleeps from now on: whoever posts wakes it, by way of the proactor's descriptor.
 void Embedding::left() noexcept {
     loop_->asleep_.store(true, std::memory_order_seq_cst);
-    if (!loop_->inbox_.empty_for_sure() || loop_->something_ready()) {
-        expect();
-    } else {
+    if (!something_to_do()) {
         kicked_ = false;
         std::uint64_t count = 0;
         [[maybe_unused]] const ssize_t size = ::read(kick_, &count, sizeof count);
     }
+    // Again: a signal may have come before the read, which took its kick.
+    if (something_to_do()) {
+        expect();
+    }
     set_timer();
+}
+
+bool Embedding::something_to_do() const noexcept {
+    return !loop_->inbox_.empty_for_sure() || loop_->something_ready();
 }
 
 void Embedding::set_timer() noexcept {

@@ -43,6 +43,7 @@ public:
 
 private:
     void watch(int fd);
+    [[nodiscard]] bool something_to_do() const noexcept;
     void set_timer() noexcept;
     void leave() noexcept;
 

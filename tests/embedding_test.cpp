@@ -13,6 +13,8 @@
 #include <asyncio/tasks.hpp>
 #include <asyncio/threads.hpp>
 
+#include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <memory>
@@ -21,6 +23,7 @@
 #include <vector>
 
 #include <poll.h>
+#include <pthread.h>
 
 namespace asyncio {
 
@@ -30,7 +33,11 @@ namespace {
 
 bool readable(const GuestLoop& guest, int timeout_ms = 0) {
     pollfd entry{guest.fileno(), POLLIN, 0};
-    return ::poll(&entry, 1, timeout_ms) == 1;
+    int count = -1;
+    do {
+        count = ::poll(&entry, 1, timeout_ms);
+    } while (count < 0 && errno == EINTR);
+    return count == 1;
 }
 
 /// The other loop, until `done` says so. It waits for nothing but the descriptor: what that does
@@ -185,6 +192,33 @@ TEST(GuestLoop, tells_of_calls_in_threads_and_of_signals) {
         EXPECT_FALSE(readable(guest));
         ::raise(SIGUSR1);
         drive(guest, [&] { return caught; });
+    });
+}
+
+// A signal may come at any moment, also while the loop tells that it has nothing to do any more.
+TEST(GuestLoop, tells_of_signals_whenever_they_come) {
+    on_each_guest([](EventLoop& loop, GuestLoop& guest) {
+        int caught = 0;
+        add_signal_handler(loop, SIGUSR1, [&caught] { ++caught; });
+        const pthread_t self = ::pthread_self();
+        std::atomic<int> wanted{0};
+        std::atomic<bool> enough{false};
+        std::thread other([&] {
+            for (int sent = 0; !enough;) {
+                if (sent < wanted) {
+                    ++sent;
+                    for (volatile int delay = sent % 100 * 20; delay > 0; delay = delay - 1) {}
+                    ::pthread_kill(self, SIGUSR1);
+                }
+            }
+        });
+        for (int round = 1; round <= 500; ++round) {
+            wanted = round;
+            guest.run_ready();
+            drive(guest, [&] { return caught == round; });
+        }
+        enough = true;
+        other.join();
     });
 }
 
