@@ -212,6 +212,14 @@ int checked(int result, const char* doing) {
     return result;
 }
 
+int open_null_device() noexcept {
+    int fd = -1;
+    do {
+        fd = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    } while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
 // What is open is the parent's alone, so its mode is, too.
 void make_non_blocking(int fd) {
     const int flags = checked(::fcntl(fd, F_GETFL), "fcntl");
@@ -257,7 +265,7 @@ private:
                 break;
             case Stdio::Kind::devnull:
                 kept_[static_cast<std::size_t>(number)] =
-                    OwnedFd(checked(::open("/dev/null", O_RDWR | O_CLOEXEC), "open '/dev/null'"));
+                    OwnedFd(checked(open_null_device(), "open '/dev/null'"));
                 map(kept_[static_cast<std::size_t>(number)].get(), number);
                 break;
             case Stdio::Kind::descriptor:
