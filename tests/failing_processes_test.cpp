@@ -18,6 +18,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -177,6 +178,20 @@ TEST(EachSystemCall, may_fail_in_a_program_with_three_pipes) {
 }
 TEST(EachOperation, may_fail_in_a_program_with_three_pipes) {
     expect_survives_each_operation(&start_a_program_with_three_pipes);
+    EXPECT_FALSE(has_children());
+}
+TEST(EachOperation, that_waits_for_a_program_may_be_done_too_early) {
+    const auto too_early = [] {  // no error: the result is 1, as if it were readable
+        return std::make_unique<testing::FailingOperation>(lowlevel::Opcode::poll_in, 1, -1);
+    };
+    const lowlevel::ProactorFactory before =
+        lowlevel::set_proactor_factory(&testing::make_failing_proactor);
+    for (const char* proactor : testing::proactors) {
+        SCOPED_TRACE(std::string("on ") + proactor);
+        EXPECT_TRUE(testing::expect_survives(&start_a_program_that_is_terminated, proactor,
+                                             "poll_in", too_early));
+    }
+    lowlevel::set_proactor_factory(before);
     EXPECT_FALSE(has_children());
 }
 TEST(EachSystemCall, may_fail_in_a_program_that_is_terminated) {

@@ -416,6 +416,11 @@ TEST(Child, does_without_pidfds) {
     }).join();
 }
 
+// Another process has got its number, or so it looks: one that is not our child.
+TEST(Child, whose_number_is_another_s_is_not_signalled_without_a_pidfd) {
+    EXPECT_EQ(ChildProcess(::getpid(), -1).send_signal(0), ESRCH);
+}
+
 TEST(Child, that_nobody_waits_for_is_reaped_by_the_next_one) {
     const std::size_t descriptors = open_descriptors();
     const ChildProcess child = detail::spawn(program({"sleep", "1000"}));
