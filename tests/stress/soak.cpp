@@ -1,9 +1,11 @@
-// soak.cpp - everything at once, for long: connections, timers, tasks that are made and cancelled,
-// other programs. What a rest finds in use stays the same.
+// soak.cpp - everything at once, for long: connections with and without TLS, timers, tasks that are
+// made and cancelled, other programs. What a rest finds in use stays the same.
 //
 //     soak [SECONDS [SEED]]
 //
 // SPDX-License-Identifier: MIT
+#include "soak.hpp"
+
 #include "resources.hpp"
 
 #include <asyncio/exceptions.hpp>
@@ -31,16 +33,20 @@ using Clock = std::chrono::steady_clock;
 /// What was done, so that it shows that something was.
 struct Count {
     long conversations = 0;
+    long by_tls = 0;
     long broken = 0;
     long timers = 0;
     long cancelled = 0;
     long programs = 0;
+    long killed = 0;
 };
 
 struct Soak {
     std::mt19937_64 random;
     Clock::time_point until;
     int port = 0;
+    int tls_port = 0;
+    stress::TLSContexts tls = stress::tls_contexts();
     Count count;
 
     std::size_t below(std::size_t bound) { return random() % bound; }
@@ -62,8 +68,18 @@ Coroutine<> echo(StreamReader reader, StreamWriter writer) {
     writer.close();
 }
 
+Coroutine<StreamPair> connect(const Soak& soak, bool by_tls) {
+    OpenConnectionOptions options;
+    if (by_tls) {
+        options.ssl = soak.tls.client;
+        options.server_hostname = "localhost";
+    }
+    return open_connection("127.0.0.1", by_tls ? soak.tls_port : soak.port, options);
+}
+
 Coroutine<> converse(Soak& soak) {
-    auto [reader, writer] = co_await open_connection("127.0.0.1", soak.port);
+    const bool by_tls = soak.tls.client != nullptr && soak.below(4) == 0;
+    auto [reader, writer] = co_await connect(soak, by_tls);
     for (std::size_t rounds = soak.below(20); rounds > 0; --rounds) {
         const std::string text(1 + soak.below(soak.below(10) == 0 ? 300'000 : 3'000), 'x');
         writer.write(text);
@@ -82,6 +98,7 @@ Coroutine<> converse(Soak& soak) {
         co_await writer.wait_closed();
     }
     ++soak.count.conversations;
+    soak.count.by_tls += by_tls ? 1 : 0;
 }
 
 Coroutine<> keep_conversing(Soak& soak) {
@@ -141,6 +158,35 @@ Coroutine<> keep_spawning(Soak& soak) {
     }
 }
 
+/// One that says what it is told, with more than pipes take.
+Coroutine<> talk_to_a_program(Soak& soak) {
+    Process process =
+        co_await create_subprocess_exec({.stdin_ = PIPE, .stdout_ = PIPE, .stderr_ = PIPE}, "cat");
+    const std::string text(1 + soak.below(200'000), 'x');
+    const auto [out, err] = co_await process.communicate(text);
+    if (out != text) {
+        std::fprintf(stderr, "cat said something else\n");
+        std::abort();
+    }
+}
+
+/// One that would not end: it is killed, or the wait for it is cancelled, which kills it.
+Coroutine<> kill_a_program(Soak& soak) {
+    Process process = co_await create_subprocess_exec(
+        {.stdin_ = PIPE, .stdout_ = PIPE, .kill_on_cancel = true}, "cat");
+    if (soak.below(2) == 0) {
+        Task<ProcessOutput> task = create_task(process.communicate("some text"));
+        process.stdin_().write("more");
+        co_await sleep(0);
+        task.cancel();
+        static_cast<void>(co_await as_result(task));
+    } else {
+        process.kill();
+    }
+    co_await process.wait();
+    ++soak.count.killed;
+}
+
 Coroutine<> keep_starting_programs(Soak& soak) {
     while (soak.goes_on()) {
         Process process = co_await create_subprocess_exec({.stdout_ = PIPE}, "echo", "hello");
@@ -149,7 +195,9 @@ Coroutine<> keep_starting_programs(Soak& soak) {
             std::fprintf(stderr, "echo said '%s'\n", out.c_str());
             std::abort();
         }
-        ++soak.count.programs;
+        co_await talk_to_a_program(soak);
+        co_await kill_a_program(soak);
+        soak.count.programs += 3;
         co_await sleep(0.02);
     }
 }
@@ -158,6 +206,10 @@ Coroutine<> keep_starting_programs(Soak& soak) {
 Coroutine<> work(Soak& soak) {
     Server server = co_await start_server(echo, "127.0.0.1", 0);
     soak.port = server.addresses().front().port();
+    StartServerOptions options;
+    options.ssl = soak.tls.server;
+    Server tls_server = co_await start_server(echo, "127.0.0.1", 0, options);
+    soak.tls_port = tls_server.addresses().front().port();
     std::vector<Task<>> workers;
     for (int number = 0; number < 20; ++number) {
         workers.push_back(create_task(keep_conversing(soak)));
@@ -171,9 +223,11 @@ Coroutine<> work(Soak& soak) {
     for (const Task<>& worker : workers) {
         co_await worker;
     }
-    server.close();
-    server.abort_clients();
-    co_await server.wait_closed();
+    for (Server* each : {&server, &tls_server}) {
+        each->close();
+        each->abort_clients();
+        co_await each->wait_closed();
+    }
     co_await sleep(0.05);
 }
 
@@ -221,14 +275,22 @@ int main(int count, char** arguments) {
     });
     std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
     const bool flat = run(soak_in_slices(soak, seconds));
-    std::printf("%ld conversations, %ld broken off, %ld cancelled, %ld timers, %ld programs\n",
-                soak.count.conversations, soak.count.broken, soak.count.cancelled,
-                soak.count.timers, soak.count.programs);
+    std::printf(
+        "%ld conversations, %ld of them by TLS, %ld broken off, %ld cancelled, %ld timers, "
+        "%ld programs, %ld of them killed\n",
+        soak.count.conversations, soak.count.by_tls, soak.count.broken, soak.count.cancelled,
+        soak.count.timers, soak.count.programs, soak.count.killed);
     if (!flat) {
         std::printf("FAILED: what is in use grows\n");
         return 1;
     }
-    if (soak.count.conversations == 0 || soak.count.programs == 0 || soak.count.cancelled == 0) {
+    if (stress::has_children()) {
+        std::printf("FAILED: a program was not reaped\n");
+        return 1;
+    }
+    const bool no_tls = soak.tls.client != nullptr && soak.count.by_tls == 0;
+    if (soak.count.conversations == 0 || no_tls || soak.count.killed == 0 ||
+        soak.count.cancelled == 0) {
         std::printf("FAILED: something was not done at all\n");
         return 1;
     }
