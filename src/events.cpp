@@ -213,7 +213,8 @@ void EventLoop::forget_source(EventLoop* loop, const detail::HandleNode& node) n
 
 // --------------------------------------------------------------------------------- running
 
-detail::RunScope::RunScope(EventLoop& loop) noexcept : loop_(loop), context_(context_state) {
+detail::RunScope::RunScope(EventLoop& loop) noexcept
+    : loop_(loop), context_(context_state), task_(std::exchange(thread_state.task, nullptr)) {
     if (ContextSlot* const entered = std::exchange(context_state.entered, nullptr)) {
         context_state.outside = entered;  // run() was called in it; tasks have their own
     }
@@ -231,6 +232,7 @@ detail::RunScope::RunScope(EventLoop& loop) noexcept : loop_(loop), context_(con
 detail::RunScope::~RunScope() {
     loop_.ready_.splice_front(loop_.turn_);  // a KeyboardInterrupt left: the others stay ready
     thread_state.loop = nullptr;
+    thread_state.task = task_;
     thread_state.debugging = false;
     context_state = context_;
     loop_.running_ = false;

@@ -18,6 +18,7 @@ public:
 private:
     EventLoop& loop_;
     ContextState context_;
+    TaskBase* task_;  // the parent's, in a child of fork()
 };
 
 }  // namespace asyncio::detail

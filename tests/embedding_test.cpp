@@ -207,7 +207,7 @@ TEST(GuestLoop, tells_of_signals_whenever_they_come) {
             for (int sent = 0; !enough;) {
                 if (sent < wanted) {
                     ++sent;
-                    for (volatile int delay = sent % 100 * 20; delay > 0; delay = delay - 1) {}
+                    for (int delay = sent % 100 * 20; delay > 0 && !enough; --delay) {}
                     ::pthread_kill(self, SIGUSR1);
                 }
             }

@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -93,6 +94,10 @@ Coroutine<> child_looks_for_a_loop() {
             static_cast<void>(get_event_loop());
             return 3;
         } catch (const RuntimeError&) {}
+        try {
+            static_cast<void>(current_task());
+            return 4;
+        } catch (const RuntimeError&) {}
         return 0;
     });
     EXPECT_EQ(status, 0);
@@ -125,6 +130,26 @@ Coroutine<> child_runs_a_loop_while_the_parent_waits() {
 
 TEST(Fork, lets_the_child_run_a_loop_of_its_own) {
     on_each_proactor(&child_runs_a_loop_while_the_parent_waits);
+}
+
+Coroutine<> look_for_the_current_task() {
+    const auto child = [] {
+        const std::unique_ptr<EventLoop> loop = new_event_loop();
+        bool found = true;
+        loop->call_soon([&found, &loop] {
+            found = static_cast<bool>(current_task());
+            loop->stop();
+        });
+        loop->run_forever();
+        return found ? 1 : 0;
+    };
+    EXPECT_EQ(in_child(child), 0);
+    EXPECT_TRUE(current_task());
+    co_return;
+}
+
+TEST(Fork, leaves_the_parents_task_out_of_the_childs_loop) {
+    on_each_proactor(&look_for_the_current_task);
 }
 
 TEST(Fork, lets_the_child_run_a_loop_after_one_of_the_parent_has_ended) {
