@@ -194,6 +194,21 @@ TEST(SSLContext, trusts_certificates_given_as_text_or_as_der) {
     EXPECT_THROW(context.load_verify_locations({.cadata = "nonsense"}), SSLError);
 }
 
+TEST(SSLContext, trusts_nobody_of_what_it_could_not_read_all_of) {
+    const TestAuthority& authority = TestAuthority::instance();
+    SSLContext context(PROTOCOL_TLS_CLIENT);
+
+    EXPECT_THROW(context.load_verify_locations({.cafile = authority.ca_file, .cadata = "nonsense"}),
+                 SSLError);
+    const std::string half = authority.authority.pem() + "-----BEGIN CERTIFICATE-----\nAAAA\n";
+    EXPECT_THROW(context.load_verify_locations({.cadata = half}), SSLError);
+    EXPECT_THROW(
+        context.load_verify_locations({.cafile = "/nobody", .cadata = authority.authority.pem()}),
+        FileNotFoundError);
+
+    EXPECT_EQ(context.cert_store_stats().x509, 0);
+}
+
 TEST(SSLContext, knows_its_ciphers) {
     SSLContext context(PROTOCOL_TLS_CLIENT);
     context.set_ciphers("ECDHE+AESGCM");
@@ -516,6 +531,20 @@ TEST(SSLObject, takes_an_end_anywhere_in_the_handshake_for_an_error) {
     }
 }
 
+TEST(SSLObject, says_again_that_the_end_came_without_a_word) {
+    const auto incoming = std::make_shared<detail::TLSBuffer>();
+    const auto outgoing = std::make_shared<detail::TLSBuffer>();
+    const auto engine =
+        server_context().implementation()->make_engine(incoming, outgoing, true, "");
+    incoming->end();
+
+    EXPECT_EQ(engine->handshake(), detail::TLSStatus::ended);
+    EXPECT_EQ(engine->handshake(), detail::TLSStatus::ended);
+    char byte = 0;
+    std::size_t size = 0;
+    EXPECT_EQ(engine->read({&byte, 1}, size), detail::TLSStatus::ended);
+}
+
 TEST(SSLObject, refuses_what_is_no_tls) {
     TLSPair pair(client_context(), server_context());
     pair.to_server.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -637,6 +666,16 @@ TEST(SSLContext, gives_each_host_name_a_certificate_of_its_own) {
 
     EXPECT_EQ(names, (std::vector<std::string>{"localhost", "example.org", "example.net"}));
     EXPECT_THROW(client_context().set_sni_callback([](auto&&...) {}), std::invalid_argument);
+}
+
+TEST(SSLContext, of_a_client_is_not_for_an_sni_callback_to_give) {
+    SSLContext server = server_context();
+    const SSLContext client = client_context();
+    server.set_sni_callback([&client](SSLObject& object, std::optional<std::string_view>,
+                                      SSLContext&) { object.set_context(client); });
+    TLSPair pair(client, server);
+
+    EXPECT_THROW(pair.handshake(), std::invalid_argument);
 }
 
 TEST(SSLContext, lets_its_sni_callback_refuse) {

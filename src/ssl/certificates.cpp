@@ -98,25 +98,20 @@ void OpenSSLContext::load_cert_chain(const std::string& certfile, const std::str
     }
 }
 
-void OpenSSLContext::load_verify_data(std::string_view cadata) {
+X509StackPtr read_certificates(std::string_view text) {
     ERR_clear_error();
-    X509_STORE* const store = SSL_CTX_get_cert_store(ctx());
-    const bool pem = cadata.find("-----BEGIN") != std::string_view::npos;
-    const BIOPtr bio = memory_bio(cadata);
-    int count = 0;
-    for (;;) {
-        const X509Ptr certificate(pem ? PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)
-                                      : d2i_X509_bio(bio.get(), nullptr));
-        if (certificate == nullptr) {
-            break;
+    const bool pem = text.find("-----BEGIN") != std::string_view::npos;
+    const BIOPtr bio = memory_bio(text);
+    X509StackPtr certificates(sk_X509_new_null());
+    while (X509Ptr next{pem ? PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)
+                            : d2i_X509_bio(bio.get(), nullptr)}) {
+        if (sk_X509_push(certificates.get(), next.get()) == 0) {
+            raise_error("no memory");
         }
-        if (X509_STORE_add_cert(store, certificate.get()) != 1) {
-            raise_error("a certificate could not be added");
-        }
-        ++count;
+        static_cast<void>(next.release());
     }
     const bool end = pem ? at_end_of_pem() : BIO_eof(bio.get()) == 1;
-    if (count == 0) {
+    if (sk_X509_num(certificates.get()) <= 0) {
         ERR_clear_error();
         throw SSLError(pem ? "no start line: cadata does not contain a certificate"
                            : "not enough data: cadata does not contain a certificate");
@@ -125,6 +120,7 @@ void OpenSSLContext::load_verify_data(std::string_view cadata) {
         raise_error("cadata has something else after its certificates");
     }
     ERR_clear_error();
+    return certificates;
 }
 
 }  // namespace asyncio::detail

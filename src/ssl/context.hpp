@@ -36,7 +36,6 @@ public:
 
     void load_cert_chain(const std::string& certfile, const std::string& keyfile,
                          std::string_view password);
-    void load_verify_data(std::string_view cadata);
 
     void set_alpn_protocols(const std::vector<std::string>& protocols);
     void set_sni_callback(SSLContext::SniCallback callback);

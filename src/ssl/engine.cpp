@@ -118,9 +118,17 @@ TLSStatus OpenSSLEngine::write(std::string_view from, std::size_t& size) noexcep
     return finish(SSL_write_ex(ssl(), from.data(), from.size(), &size));
 }
 
-// Once only: a second call takes whatever the peer still sends for an error.
+// Once only: a second call takes whatever the peer still sends for an error. In the middle of a
+// message of the handshake, as an update of keys, OpenSSL would refuse it for good.
 TLSStatus OpenSSLEngine::end_writing() noexcept {
     ERR_clear_error();
+    if (SSL_in_init(ssl()) != 0) {
+        const TLSStatus status = finish(SSL_do_handshake(ssl()));
+        if (status != TLSStatus::done) {
+            return status;
+        }
+        ERR_clear_error();
+    }
     const int result = SSL_shutdown(ssl());
     return result == 0 ? last_ = TLSStatus::done : finish(result);
 }
@@ -154,6 +162,10 @@ TLSStatus OpenSSLEngine::finish(int result) noexcept {
 
 // After the first one OpenSSL may have nothing to say about later calls: it is still the same.
 TLSStatus OpenSSLEngine::fail() noexcept {
+    if (last_ == TLSStatus::ended) {
+        ERR_clear_error();
+        return TLSStatus::ended;
+    }
     try {
         if (callback_error_ != nullptr) {
             failure_ = std::exchange(callback_error_, nullptr);
@@ -202,6 +214,9 @@ std::size_t OpenSSLEngine::pending() const noexcept {
 }
 
 void OpenSSLEngine::set_context(std::shared_ptr<OpenSSLContext> context) {
+    if (context->protocol() != context_->protocol()) {
+        raise_value_error("the context is for the other side of connections");
+    }
     ERR_clear_error();
     if (SSL_set_SSL_CTX(ssl(), context->ctx()) == nullptr) {
         raise_error("SSL_set_SSL_CTX() failed");

@@ -48,6 +48,9 @@ using X509StackPtr = std::unique_ptr<STACK_OF(X509), FreeWith<&free_certificates
 /// A BIO to read from memory that stays where it is.
 [[nodiscard]] BIOPtr memory_bio(std::string_view bytes);
 
+/// Certificates in a row, PEM or DER; SSLError if there are none, or something else.
+[[nodiscard]] X509StackPtr read_certificates(std::string_view text);
+
 /// What is in a file; throws an OSError that names it.
 [[nodiscard]] std::string read_file(const std::string& path);
 

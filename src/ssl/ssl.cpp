@@ -36,6 +36,9 @@ void SSLContext::load_verify_locations(VerifyLocations locations) {
         detail::raise_value_error("cafile, capath and cadata cannot be all omitted");
     }
     detail::OpenSSLContext& context = context_of(*this);
+    // All of it is read before anything is trusted.
+    const detail::X509StackPtr given =
+        locations.cadata.empty() ? nullptr : detail::read_certificates(locations.cadata);
     ERR_clear_error();
     if (!locations.cafile.empty()) {
         const std::string path(locations.cafile);
@@ -48,8 +51,11 @@ void SSLContext::load_verify_locations(VerifyLocations locations) {
         SSL_CTX_load_verify_dir(context.ctx(), std::string(locations.capath).c_str()) != 1) {
         detail::raise_error("the directory of certificates cannot be used");
     }
-    if (!locations.cadata.empty()) {
-        context.load_verify_data(locations.cadata);
+    for (int i = 0; given != nullptr && i < sk_X509_num(given.get()); ++i) {
+        X509_STORE* const store = SSL_CTX_get_cert_store(context.ctx());
+        if (X509_STORE_add_cert(store, sk_X509_value(given.get(), i)) != 1) {
+            detail::raise_error("a certificate could not be added");
+        }
     }
 }
 
