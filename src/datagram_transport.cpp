@@ -234,6 +234,7 @@ void DatagramEndpoint::receive_one() {
         sender.size = std::min<std::uint32_t>(message.address_size, sizeof sender.storage);
         const std::string_view data(static_cast<const char*>(part.data),
                                     static_cast<std::size_t>(result));
+        const LoopIO::Kept kept(*socket_.io());
         tell("Exception in callback", [&](BaseProtocol&) {
             if (datagrams_ != nullptr) {
                 datagrams_->datagram_received(data, Address(sender));

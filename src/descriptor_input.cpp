@@ -247,6 +247,7 @@ void DescriptorConnection::receive_pushed() {
             operation.result = loop()->call(operation);
         }
         if (operation.result > 0) {
+            const LoopIO::Kept kept(*descriptor_.io());
             push({static_cast<char*>(operation.data), static_cast<std::size_t>(operation.result)});
         } else if (operation.result == 0 || is_end(static_cast<int>(-operation.result))) {
             push_end();

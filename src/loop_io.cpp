@@ -101,6 +101,16 @@ std::span<char> LoopIO::plaintext() {
     return {plaintext_.get(), size};
 }
 
+// What others have made for themselves meanwhile is given up.
+LoopIO::Kept::~Kept() {
+    if (scratch_ != nullptr) {
+        io_.scratch_ = std::move(scratch_);
+    }
+    if (plaintext_ != nullptr) {
+        io_.plaintext_ = std::move(plaintext_);
+    }
+}
+
 void LoopIO::close(int fd) noexcept {
     disclaim(fd);
     if (loop_ != nullptr) {

@@ -60,11 +60,32 @@ public:
     [[nodiscard]] Watches& watches();
 
     /// Where whoever runs may receive without having a buffer of its own; what is in it is of no
-    /// use after the next callback. As large as one receive of asyncio's.
+    /// use after the next callback, and after any call of others, unless it is kept (Kept). As
+    /// large as one receive of asyncio's.
     static constexpr std::size_t scratch_size = std::size_t{256} * 1024;
+    struct FreeScratch {
+        void operator()(char* memory) const noexcept;
+    };
     [[nodiscard]] char* scratch();
     /// The same, for what is decrypted out of what is in there: four records.
     [[nodiscard]] std::span<char> plaintext();
+
+    /// While it lives nobody else receives into what there is of these two: it is with a consumer,
+    /// whose code may do anything, such as to start a task eagerly that reads from another
+    /// connection; or there is TLS in it that holds TLS.
+    class Kept {
+    public:
+        explicit Kept(LoopIO& io) noexcept
+            : io_(io), scratch_(std::move(io.scratch_)), plaintext_(std::move(io.plaintext_)) {}
+        Kept(const Kept&) = delete;
+        Kept& operator=(const Kept&) = delete;
+        ~Kept();
+
+    private:
+        LoopIO& io_;
+        std::unique_ptr<char, FreeScratch> scratch_;
+        std::unique_ptr<char[]> plaintext_;
+    };
 
     /// Closes a descriptor, by way of the proactor as long as there is one.
     void close(int fd) noexcept;
@@ -72,10 +93,6 @@ public:
     void loop_closing() noexcept override;
 
 private:
-    struct FreeScratch {
-        void operator()(char* memory) const noexcept;
-    };
-
     explicit LoopIO(EventLoop& loop) noexcept;
     ~LoopIO();
 

@@ -143,6 +143,7 @@ void TLSConnection::read_for_receiver() {
         TLSStatus status = TLSStatus::done;
         const std::size_t size = decrypt(into, status);
         if (size > 0) {
+            const LoopIO::Kept kept(io_);
             push(into.first(size));
         } else {
             look_at(status);

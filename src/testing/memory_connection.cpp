@@ -115,6 +115,7 @@ void MemoryConnection::push_some() {
         const std::span<char> filled = memory.first(std::min(memory.size(), available()));
         std::memcpy(filled.data(), arrived_.view().data(), filled.size());
         took(filled.size());
+        const detail::LoopIO::Kept kept(io_);
         push(filled);
     } else if (ended() || end_arrived()) {
         push_end();
