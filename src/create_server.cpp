@@ -15,6 +15,7 @@
 
 #include <exception>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <utility>
@@ -79,21 +80,33 @@ private:
     void shake_hands(SocketConnection& carrier, std::shared_ptr<BaseProtocol> protocol) {
         const StreamKeep keep(carrier);
         auto& connection = *new AcceptedTLS(*this, carrier, *tls_);
-        connection.start([&connection, protocol = std::move(protocol),
-                          context = copy_context()](const std::exception_ptr& error) {
-            if (error == nullptr) {
-                context.run([&] {
-                    std::make_shared<ProtocolTransport>(StreamHandle(connection), protocol)
-                        ->begin(Future<>());
-                });
-            } else if (connection.loop()->get_debug()) {
-                ExceptionContext report;
-                set_message(report,
-                            [] { return "Error on transport creation for incoming connection"; });
-                report.exception = error;
-                connection.loop()->call_exception_handler(report);
-            }
-        });
+        TLSConnection::HandshakeDone done;
+        try {
+            done = [&connection, protocol = std::move(protocol),
+                    context = copy_context()](const std::exception_ptr& error) {
+                if (error == nullptr) {
+                    context.run([&] {
+                        std::make_shared<ProtocolTransport>(StreamHandle(connection), protocol)
+                            ->begin(Future<>());
+                    });
+                } else {
+                    tell_of(connection, error);
+                }
+            };
+        } catch (const std::bad_alloc&) {
+            connection.force_close(std::current_exception());
+            throw;
+        }
+        connection.start(std::move(done));
+    }
+    static void tell_of(AcceptedTLS& connection, const std::exception_ptr& error) {
+        if (connection.loop()->get_debug()) {
+            ExceptionContext report;
+            set_message(report,
+                        [] { return "Error on transport creation for incoming connection"; });
+            report.exception = error;
+            connection.loop()->call_exception_handler(report);
+        }
     }
 
     Context context_ = copy_context();

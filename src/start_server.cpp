@@ -14,6 +14,7 @@
 
 #include <cstddef>
 #include <exception>
+#include <new>
 #include <optional>
 #include <string>
 #include <utility>
@@ -140,13 +141,20 @@ void ServedConnection<Base>::leave_server() noexcept {
 // of it in debug mode.
 template <class Base>
 void ServedConnection<Base>::serve_tls() {
-    this->start([this](const std::exception_ptr& error) {
-        if (error == nullptr) {
-            serve();
-        } else if (this->loop()->get_debug()) {
-            report("Error on transport creation for incoming connection", error);
-        }
-    });
+    TLSConnection::HandshakeDone done;
+    try {
+        done = [this](const std::exception_ptr& error) {
+            if (error == nullptr) {
+                serve();
+            } else if (this->loop()->get_debug()) {
+                report("Error on transport creation for incoming connection", error);
+            }
+        };
+    } catch (const std::bad_alloc&) {
+        this->force_close(std::current_exception());
+        throw;
+    }
+    this->start(std::move(done));
 }
 
 template <class Base>

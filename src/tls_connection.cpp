@@ -26,6 +26,8 @@ TLSConnection::TLSConnection(Connection& carrier, std::size_t limit, const TLSSe
       shutdown_timeout_(settings.shutdown_timeout),
       suppress_ragged_eofs_(settings.suppress_ragged_eofs) {
     set_write_buffer_limits({.high = high_water});
+    retain();
+    carrier.set_receiver(this);
 }
 
 TLSConnection::~TLSConnection() {
@@ -53,15 +55,12 @@ void TLSConnection::supersede_carrier(Receiver* receiver) noexcept {
 void TLSConnection::start(HandshakeDone done) {
     const StreamKeep keep(*this);
     handshake_done_ = std::move(done);
-    start_timer(handshake_timeout_);
-    retain();
-    attached_ = true;
-    carrier().set_receiver(this);
     state_ = State::handshake;
     if (carrier().ended() && carrier().buffered().empty()) {
         incoming_->end();
     }
     try {
+        start_timer(handshake_timeout_);
         do_handshake();
     } catch (const std::bad_alloc&) {
         handshake_failed(std::current_exception());
@@ -167,13 +166,16 @@ void TLSConnection::start_shutdown() {
 // peer has ended.
 void TLSConnection::go_on_closing() {
     if (state_ == State::flushing && write_buffer_size() == 0) {
-        state_ = State::shutdown;
         const TLSStatus status = engine_->end_writing();
         flush();
+        if (status == TLSStatus::want_read && !peer_ended_) {
+            return;  // in the middle of what the peer says
+        }
         if (status != TLSStatus::done) {
             fail(engine_->error());
             return;
         }
+        state_ = State::shutdown;
         if (!peer_ended_) {
             discard_input();
             return;
@@ -184,9 +186,9 @@ void TLSConnection::go_on_closing() {
     }
 }
 
+// The timer goes on until the carrier is lost: it may have something left that nobody takes.
 void TLSConnection::finish_shutdown() noexcept {
     state_ = State::unwrapped;
-    stop_timer();
     carrier().close();
 }
 

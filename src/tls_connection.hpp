@@ -48,20 +48,21 @@ struct TLSDelivery : lowlevel::Callback {
 /// the carrier without it loses the connection with SSLEOFError. The peer's close_notify closes the
 /// connection: there is no half-closing.
 ///
-/// It keeps itself from start() until the carrier is lost. Reading is in tls_input.cpp, writing in
+/// It keeps itself until the carrier is lost. Reading is in tls_input.cpp, writing in
 /// tls_output.cpp, the beginning and the end in tls_connection.cpp.
 class TLSConnection : public Connection, private Receiver, private TLSTimer, private TLSDelivery {
 public:
     /// With null: the connection is `wrapped`. Otherwise it is about to be lost by that error.
     using HandshakeDone = UniqueFunction<void(std::exception_ptr)>;
 
-    /// Keeps the carrier, without a handle of its own: those of others may follow (hand_over()).
+    /// Keeps the carrier, without a handle of its own: those of others may follow (hand_over()). It
+    /// is the carrier's receiver from now on, and so lost with it, whether or not it was started.
     /// std::invalid_argument if the settings do not fit the context.
     TLSConnection(Connection& carrier, std::size_t limit, const TLSSettings& settings);
 
     /// Begins the handshake, over a carrier that is not closing and that no task reads; what it has
     /// received and nobody has read is taken for a part of the handshake. `done` is called once,
-    /// unless the loop is closed.
+    /// unless the loop is closed. What goes wrong in here is for `done`, too.
     void start(HandshakeDone done);
     /// Before that: everybody who uses the carrier, handles and `receiver`, is to use this.
     void supersede_carrier(Receiver* receiver) noexcept;
@@ -128,6 +129,7 @@ private:
     std::size_t encrypt(std::string_view bytes);
     void append_to_backlog(std::span<const std::string_view> views, std::size_t offset);
     void write_backlog();
+    void go_on_writing();
     void flush();
     void output_failed();
 
@@ -157,9 +159,10 @@ private:
     Duration shutdown_timeout_;
     State state_ = State::unwrapped;
     bool suppress_ragged_eofs_ : 1;
-    bool attached_ : 1 = false;    // to the carrier, and so keeping itself
+    bool attached_ : 1 = true;     // to the carrier, and so keeping itself
     bool delivering_ : 1 = false;  // the delivery is scheduled
     bool peer_ended_ : 1 = false;
+    bool writing_waits_ : 1 = false;  // for the rest of a message of the peer's
 };
 
 }  // namespace asyncio::detail

@@ -46,8 +46,13 @@ void TLSConnection::advance() {
             break;
         case State::wrapped:
             go_on_reading();
+            go_on_writing();
             break;
         case State::flushing:
+            discard_input();
+            go_on_writing();
+            go_on_closing();
+            break;
         case State::shutdown:
             discard_input();
             break;
@@ -61,7 +66,7 @@ bool TLSConnection::wants_input() const noexcept {
         return false;
     }
     if (state_ == State::wrapped) {
-        return receiver() != nullptr ? reading() : reader_waits();
+        return writing_waits_ || (receiver() != nullptr ? reading() : reader_waits());
     }
     return true;
 }

@@ -49,13 +49,21 @@ void TLSConnection::write_eof() {
     throw RuntimeError("a TLS connection cannot be closed in one direction only");
 }
 
-// How many bytes the carrier took, or keeps within its marks.
+// How many bytes the carrier took, or keeps within its marks. The peer may have sent a part of a
+// message of the handshake, as a ticket or an update of keys: then nothing can be encrypted before
+// the rest of it has come.
 std::size_t TLSConnection::encrypt(std::string_view bytes) {
     constexpr std::size_t flush_from = 4 * record_size;
     std::size_t taken = 0;
     while (taken < bytes.size() && !carrier().paused()) {
         std::size_t size = 0;
-        if (engine_->write(bytes.substr(taken, record_size), size) != TLSStatus::done) {
+        const TLSStatus status = engine_->write(bytes.substr(taken, record_size), size);
+        if (status == TLSStatus::want_read) {
+            writing_waits_ = true;
+            look_for_input();
+            break;
+        }
+        if (status != TLSStatus::done) {
             output_failed();
             return bytes.size();
         }
@@ -110,6 +118,14 @@ void TLSConnection::write_backlog() {
         backlog_.erase(0, std::exchange(backlog_begin_, 0));
     }
     check_low_water();
+}
+
+void TLSConnection::go_on_writing() {
+    const bool waited = writing_waits_;
+    writing_waits_ = false;
+    if (waited && (state_ == State::wrapped || state_ == State::flushing)) {
+        write_backlog();
+    }
 }
 
 void TLSConnection::writing_resumed() {
