@@ -7,7 +7,6 @@
 #include "endpoints.hpp"
 #include "loop_io.hpp"
 #include "protocol_transport.hpp"
-#include "report.hpp"
 #include "servers.hpp"
 #include "socket_connection.hpp"
 #include "tls_connection.hpp"
@@ -75,8 +74,6 @@ private:
             ->begin(Future<>(), this);
     }
 
-    // A client that does not get through the handshake is its own business, as in CPython, which
-    // tells of it in debug mode.
     void shake_hands(SocketConnection& carrier, std::shared_ptr<BaseProtocol> protocol) {
         const StreamKeep keep(carrier);
         auto& connection = *new AcceptedTLS(*this, carrier, *tls_);
@@ -90,7 +87,7 @@ private:
                             ->begin(Future<>());
                     });
                 } else {
-                    tell_of(connection, error);
+                    connection.tell_of_failed_handshake(error);
                 }
             };
         } catch (const std::bad_alloc&) {
@@ -98,15 +95,6 @@ private:
             throw;
         }
         connection.start(std::move(done));
-    }
-    static void tell_of(AcceptedTLS& connection, const std::exception_ptr& error) {
-        if (connection.loop()->get_debug()) {
-            ExceptionContext report;
-            set_message(report,
-                        [] { return "Error on transport creation for incoming connection"; });
-            report.exception = error;
-            connection.loop()->call_exception_handler(report);
-        }
     }
 
     Context context_ = copy_context();

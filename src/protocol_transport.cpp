@@ -35,6 +35,11 @@ void ProtocolTransport::begin(Future<> ready, ServerCore* server) {
         server->retain();
         server->attach(*this);
     }
+    if (connection().lost()) {  // since its handshake; nobody will tell
+        on_begin(*this);
+        connection_lost(connection().lost_by());
+        return;
+    }
     connection().set_receiver(this);
     connection().loop()->schedule(static_cast<Callback&>(*this));
 }
@@ -264,6 +269,12 @@ void ProtocolTransport::connection_lost(std::exception_ptr error) {
             transport.leave_server();
         }
     } leave{*this};
+    // The end of a handshake may find that the peer has gone: the protocol is told of a connection
+    // all the same, as in CPython, and first.
+    if (Callback& begin = *this; begin.linked()) {
+        begin.unlink();
+        on_begin(begin);
+    }
     const ContextScope scope(context_, ContextScope::Again());
     try {
         protocol_->connection_lost(std::move(error));

@@ -137,8 +137,6 @@ void ServedConnection<Base>::leave_server() noexcept {
     server_.detach(*this);
 }
 
-// A client that does not get through the handshake is its own business, as in CPython, which tells
-// of it in debug mode.
 template <class Base>
 void ServedConnection<Base>::serve_tls() {
     TLSConnection::HandshakeDone done;
@@ -146,8 +144,8 @@ void ServedConnection<Base>::serve_tls() {
         done = [this](const std::exception_ptr& error) {
             if (error == nullptr) {
                 serve();
-            } else if (this->loop()->get_debug()) {
-                report("Error on transport creation for incoming connection", error);
+            } else {
+                this->tell_of_failed_handshake(error);
             }
         };
     } catch (const std::bad_alloc&) {

@@ -5,6 +5,9 @@
 
 #include <asyncio/log.hpp>
 
+#include "connect_socket.hpp"
+#include "report.hpp"
+
 #include <new>
 #include <utility>
 
@@ -103,6 +106,16 @@ void TLSConnection::handshake_failed(std::exception_ptr error) {
     if (done) {
         done(std::move(error));
     }
+}
+
+void TLSConnection::tell_of_failed_handshake(const std::exception_ptr& error) {
+    if (!loop()->get_debug() && is_os_error(error)) {
+        return;
+    }
+    ExceptionContext context;
+    set_message(context, [] { return "Error on transport creation for incoming connection"; });
+    context.exception = error;
+    loop()->call_exception_handler(context);
 }
 
 // --------------------------------------------------------------------------------------- timers

@@ -67,6 +67,10 @@ public:
     /// Before that: everybody who uses the carrier, handles and `receiver`, is to use this.
     void supersede_carrier(Receiver* receiver) noexcept;
 
+    /// For a server: a client that does not get through the handshake is its own business, as in
+    /// CPython, which tells of it in debug mode; but no error of the program's own.
+    void tell_of_failed_handshake(const std::exception_ptr& error);
+
     bool receive(ReadWaiter& reader) override;
     void want_data() noexcept override;
 

@@ -367,6 +367,27 @@ ASYNC_TEST(TLSStreams, report_a_failed_handshake_of_a_server_in_debug_mode_only)
     get_running_loop().set_exception_handler(nullptr);
 }
 
+ASYNC_TEST(TLSStreams, report_what_an_sni_callback_throws_in_every_mode) {
+    SSLContext server_side = server_context();
+    server_side.set_sni_callback([](SSLObject&, std::optional<std::string_view>, SSLContext&) {
+        throw std::runtime_error("which one?");
+    });
+    const SSLContext client_side = client_context();
+    std::vector<std::string> reports;
+    get_running_loop().set_exception_handler([&](EventLoop&, const ExceptionContext& context) {
+        reports.push_back(text_of(context.exception));
+    });
+    Server server = co_await serve(echo, server_side);
+
+    const std::string failure = co_await failure_of(open_tls(port_of(server), client_side));
+
+    EXPECT_NE(failure, "");
+    EXPECT_EQ(reports, std::vector<std::string>{"which one?"});
+    server.close();
+    co_await server.wait_closed();
+    get_running_loop().set_exception_handler(nullptr);
+}
+
 // -------------------------------------------------------------------------------------- the end
 
 ASYNC_TEST(TLSStreams, end_properly_when_the_peer_closes) {

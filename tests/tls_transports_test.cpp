@@ -9,6 +9,7 @@
 
 #include "support/async_test.hpp"
 #include "support/network.hpp"
+#include "support/openssl_peer.hpp"
 #include "support/recording_protocols.hpp"
 #include "support/tls_pair.hpp"
 
@@ -19,6 +20,7 @@
 using namespace asyncio;
 using namespace std::chrono_literals;
 using asyncio::testing::client_context;
+using asyncio::testing::OpenSSLPeer;
 using asyncio::testing::Peer;
 using asyncio::testing::PeerListener;
 using asyncio::testing::RecordingBufferedProtocol;
@@ -196,6 +198,60 @@ ASYNC_TEST(TLSTransport, of_a_socket_that_somebody_else_accepted) {
     transport.close();
     EXPECT_EQ(co_await streams.reader.read(), "");
     co_await at_server->lost;
+}
+
+// Its tickets cannot be sent: so the connection is lost at the end of its handshake.
+ASYNC_TEST(TLSTransport, of_a_client_that_leaves_with_the_end_of_its_handshake_is_made_and_lost) {
+    Trace trace;
+    const SSLContext server_side = server_context();
+    const auto at_server = std::make_shared<RecordingProtocol>(trace);
+    Server server =
+        co_await create_server([&] { return at_server; }, "127.0.0.1", 0, {.ssl = &server_side});
+    Peer peer = Peer::connect(port_of(server));
+    OpenSSLPeer client(OpenSSLPeer::Side::client);
+
+    co_await client.handshake(peer);
+    peer.reset();
+    co_await at_server->lost;
+
+    EXPECT_EQ(trace.size(), 2U);
+    EXPECT_EQ(trace.front(), "made");
+    EXPECT_NE(at_server->error, nullptr);
+    server.close();
+    co_await server.wait_closed();
+}
+
+ASYNC_TEST(TLSTransport, to_a_server_that_leaves_before_the_end_of_the_handshake_is_made_and_lost) {
+    Trace trace;
+    const SSLContext client_side = client_context();
+    const auto at_client = std::make_shared<RecordingProtocol>(trace);
+    const PeerListener listener;
+    const auto leave = [](const PeerListener& listener) -> Coroutine<> {
+        co_await settle();
+        Peer peer = listener.accept();
+        OpenSSLPeer server(OpenSSLPeer::Side::server);
+        server.begin();
+        std::string hello;
+        while (hello.empty()) {
+            peer.receive(hello);
+            co_await sleep(0.001);
+        }
+        server.give(hello);
+        EXPECT_EQ(SSL_do_handshake(server.ssl()), -1);
+        peer.send(server.take());
+        peer.reset();
+    };
+    const Task<> leaving = create_task(leave, std::cref(listener));
+
+    const auto made = co_await as_result(create_connection([&] { return at_client; }, "127.0.0.1",
+                                                           listener.port(), {.ssl = &client_side}));
+    EXPECT_TRUE(made.has_value()) << describe(made.error());
+    co_await leaving;
+    co_await at_client->lost;
+
+    EXPECT_EQ(trace.size(), 2U);
+    EXPECT_EQ(trace.front(), "made");
+    EXPECT_NE(at_client->error, nullptr);
 }
 
 ASYNC_TEST(TransportStartTLS, goes_on_with_the_protocol_over_tls) {

@@ -92,6 +92,17 @@ std::string verify_text(long code, const std::string& hostname) {
     }
 }
 
+// The last one; but want of memory comes first, and is then told of by others as an error of theirs.
+unsigned long take_code() noexcept {
+    unsigned long last = 0;
+    while (const unsigned long code = ERR_get_error()) {
+        if (ERR_GET_REASON(last) != ERR_R_MALLOC_FAILURE) {
+            last = code;
+        }
+    }
+    return last;
+}
+
 std::exception_ptr make_error(unsigned long code, std::string_view otherwise) {
     if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE) {
         return std::make_exception_ptr(std::bad_alloc());
@@ -105,9 +116,7 @@ std::exception_ptr make_error(unsigned long code, std::string_view otherwise) {
 }  // namespace
 
 std::exception_ptr take_error(std::string_view otherwise) {
-    const unsigned long code = ERR_peek_last_error();
-    ERR_clear_error();
-    return make_error(code, otherwise);
+    return make_error(take_code(), otherwise);
 }
 
 void raise_error(std::string_view otherwise) {
@@ -115,8 +124,7 @@ void raise_error(std::string_view otherwise) {
 }
 
 std::exception_ptr take_error_of(SSL* ssl, const std::string& hostname) {
-    const unsigned long code = ERR_peek_last_error();
-    ERR_clear_error();
+    const unsigned long code = take_code();
     if (ERR_GET_LIB(code) == ERR_LIB_SSL) {
         Reported reported = describe_code(code, "");
         if (ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
