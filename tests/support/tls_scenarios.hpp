@@ -131,9 +131,14 @@ inline Coroutine<> converse_over_tls(StreamReader& reader, StreamWriter& writer,
     const std::string another = co_await reader.readuntil("one\n");
     check(another == "and another one\n");
     const std::string sent = text_of_size(size);
-    const Task<> sending = create_task(send_over_tls(writer, sent));
-    const std::string received = co_await reader.readexactly(sent.size());
-    check(received == sent);
+    Task<> sending = create_task(send_over_tls(writer, sent));
+    const Result<std::string> received = co_await as_result(reader.readexactly(sent.size()));
+    if (!received.has_value()) {
+        sending.cancel();  // which uses what is ours
+        static_cast<void>(co_await as_result(sending));
+        std::rethrow_exception(received.error());
+    }
+    check(received.get() == sent);
     co_await sending;
     writer.close();
     co_await writer.wait_closed();
