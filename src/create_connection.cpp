@@ -97,13 +97,14 @@ Coroutine<Transport&> upgrade(std::shared_ptr<ProtocolTransport> transport,
 
 Coroutine<UntypedPair<Transport>> connect_to_path(MakeProtocol make, std::string path,
                                                   TLSRequest tls) {
-    std::optional<TLSSettings> settings = client_tls_settings(tls, "");
+    std::optional<TLSSettings> settings = client_tls_settings(tls, "", no_unix_name);
     Connected connected = co_await connect_unix(std::move(path));
     co_return co_await attach(std::move(make), std::move(connected.socket), connected.peer,
                               std::move(settings));
 }
 
 Coroutine<UntypedPair<Transport>> adopt_unix(MakeProtocol make, Socket socket, TLSRequest tls) {
+    static_cast<void>(client_tls_settings(tls, "", no_unix_name));  // first, as in CPython
     check_unix_stream(socket);
     co_return co_await adopt(std::move(make), std::move(socket), std::move(tls), false);
 }

@@ -66,8 +66,6 @@ Coroutine<StreamPair> adopt(Socket socket, std::size_t limit, TLSRequest tls) {
     co_return co_await make_tls_streams(std::move(connected), limit, *std::move(settings));
 }
 
-constexpr const char* no_unix_name = "you have to pass server_hostname when using ssl";
-
 Coroutine<StreamPair> connect_to_path(std::string path, std::size_t limit, TLSRequest tls) {
     check_limit(limit);
     std::optional<TLSSettings> settings = client_tls_settings(tls, "", no_unix_name);
@@ -79,6 +77,7 @@ Coroutine<StreamPair> connect_to_path(std::string path, std::size_t limit, TLSRe
 }
 
 Coroutine<StreamPair> adopt_unix(Socket socket, std::size_t limit, TLSRequest tls) {
+    static_cast<void>(client_tls_settings(tls, "", no_unix_name));  // first, as in CPython
     check_unix_stream(socket);
     co_return co_await adopt(std::move(socket), limit, std::move(tls));
 }

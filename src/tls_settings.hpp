@@ -56,10 +56,15 @@ struct TLSSettings {
 /// Nullopt if there is to be no TLS. std::invalid_argument (ValueError) for what does not go
 /// together, with Python's texts.
 [[nodiscard]] std::optional<TLSSettings> server_tls_settings(const TLSRequest& request);
+/// What is said where a client has no name to check.
+inline constexpr const char* no_host_name =
+    "You must set server_hostname when using ssl without a host";
+inline constexpr const char* no_unix_name = "you have to pass server_hostname when using ssl";
+
 /// `host`: whom the client connects to, if it has a name; its certificate is to be for that.
-[[nodiscard]] std::optional<TLSSettings> client_tls_settings(
-    const TLSRequest& request, std::string_view host,
-    const char* no_name = "You must set server_hostname when using ssl without a host");
+[[nodiscard]] std::optional<TLSSettings> client_tls_settings(const TLSRequest& request,
+                                                             std::string_view host,
+                                                             const char* no_name = no_host_name);
 /// Of a connection that is there already: a host name is not asked for here, but by the context.
 [[nodiscard]] TLSSettings upgrade_tls_settings(const TLSRequest& request, bool server_side);
 
