@@ -122,6 +122,8 @@ private:
     struct Outgoing;
 
     void end_input() noexcept;
+    /// Bytes that were received for tasks, or the end.
+    [[nodiscard]] bool has_buffered() const noexcept { return !buffered().empty() || ended(); }
     bool receive_now(ReadWaiter& reader);
     bool receive_message(ReadWaiter& reader);
     bool receive_for(ReadWaiter& reader);

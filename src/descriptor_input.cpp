@@ -126,12 +126,17 @@ void DescriptorConnection::on_input(Callback& callback) {
     }
 }
 
-// Nobody may want it by now: its reader was cancelled, or the receiver has stopped reading.
+// Nobody may want it by now: its reader was cancelled, or the receiver has stopped reading. What is
+// buffered comes before what the system has.
 void DescriptorConnection::input_ready(std::int64_t result) {
-    if (result < 0) {
+    if (reading() && has_buffered()) {
+        push_guarded([this] { push_buffered(); });
+    } else if (result < 0 && result != -ECANCELED) {
         fail(static_cast<int>(-result), "wait for ");
     } else if (reading()) {
         receive_pushed();
+    } else if (reader_waits()) {
+        want_data();
     }
 }
 
@@ -155,6 +160,10 @@ void DescriptorConnection::on_delivery(Callback& callback) {
         static_cast<InputOperation&>(static_cast<Operation&>(callback)));
     const StreamKeep keep(self);
     self.end_input();
+    if (self.reading()) {  // there is a receiver by now
+        self.want_input();
+        return;
+    }
     if (!self.reader_waits() || self.closing_) {
         return;
     }
@@ -204,17 +213,21 @@ bool DescriptorConnection::receive_for(ReadWaiter& reader) {
 // --------------------------------------------------------------------------------- for a receiver
 
 // With an operation under way there is nothing to do: when it ends, it finds that there is a reader
-// again.
+// again. But what is buffered does not wait until something arrives, as a task's poll_in would.
 void DescriptorConnection::want_input() noexcept {
+    InputOperation& input = *this;
     if (input_under_way_) {
+        if (input.opcode == Opcode::poll_in && has_buffered()) {
+            loop()->cancel(input);
+        }
         return;
     }
-    if (buffered().empty() && !ended()) {
+    if (!has_buffered()) {
         start_input(Opcode::poll_in);
         return;
     }
-    InputOperation& input = *this;
     input.set_function(&on_buffered);
+    input.completed = true;  // nobody is to cancel it
     input_under_way_ = true;
     retain();
     loop()->schedule(input);

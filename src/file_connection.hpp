@@ -46,6 +46,7 @@ public:
 
 private:
     ~FileConnection() override;
+    [[nodiscard]] bool pushes() const noexcept override { return false; }
     void want_input() noexcept override {}
     void destroy() noexcept override { delete this; }
     void abandoned() noexcept override;

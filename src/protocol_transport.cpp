@@ -89,10 +89,17 @@ std::optional<std::string> ProtocolTransport::get_extra_info(std::string_view na
     return connection().extra_info(name);
 }
 
-// The one before may be running: it is kept until the next turn.
+// The one before may be running: it is kept until the next turn. There may be none: then tasks have
+// read and written so far, and what they have not read is for the protocol.
 void ProtocolTransport::set_protocol(std::shared_ptr<BaseProtocol> protocol) {
     if (protocol == nullptr) {
         raise_value_error("a transport must have a protocol");
+    }
+    if (self_ == nullptr && !connection().pushes()) {
+        throw RuntimeError("a file has no protocol");
+    }
+    if (self_ == nullptr && connection().reader() != nullptr) {
+        throw RuntimeError("set_protocol() called while a task reads");
     }
     if (EventLoop* const loop = connection().loop(); loop != nullptr && protocol_ != nullptr) {
         loop->call_soon([before = protocol_] {});
@@ -101,6 +108,18 @@ void ProtocolTransport::set_protocol(std::shared_ptr<BaseProtocol> protocol) {
         TransportOf::set(*protocol, shared_from_this());
         protocol_ = std::move(protocol);
         choose_kind();
+        if (self_ == nullptr) {
+            take_over();
+        }
+    }
+}
+
+// Over TLS whose handshake is to come it is the receiver already, and reads after that.
+void ProtocolTransport::take_over() {
+    self_ = shared_from_this();
+    if (connection().receiver() == nullptr) {
+        connection().set_receiver(this);
+        resume_after_upgrade();
     }
 }
 

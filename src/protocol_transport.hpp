@@ -26,7 +26,8 @@
 namespace asyncio::detail {
 
 /// The transport of a Protocol or a BufferedProtocol over any connection. Once it has begun it
-/// keeps itself, and its protocol, until the connection is lost or the loop is closed.
+/// keeps itself, and its protocol, until the connection is lost or the loop is closed. A writer's
+/// has none, and does not begin, before set_protocol().
 class ProtocolTransport final : public Transport,
                                 public std::enable_shared_from_this<ProtocolTransport>,
                                 private Receiver,
@@ -100,6 +101,7 @@ private:
     void abort_client() noexcept override { connection().abort(); }
 
     static void on_begin(lowlevel::Callback& callback);
+    void take_over();
     void made();
     [[nodiscard]] std::span<std::byte> get_buffer(std::ptrdiff_t hint);
     void buffer_updated(std::size_t n);

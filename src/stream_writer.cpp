@@ -23,6 +23,13 @@ void Connection::set_write_buffer_limits(WriteBufferLimits limits) {
     check_high_water();
 }
 
+void Connection::set_paused(bool paused) {
+    paused_ = paused;
+    if (!paused) {
+        drain_waiters.wake_all();
+    }
+}
+
 void Connection::check_high_water() {
     if (write_buffer_size() > high_ && !std::exchange(paused_, true) && receiver_ != nullptr) {
         receiver_->writing_paused();
@@ -31,8 +38,7 @@ void Connection::check_high_water() {
 
 void Connection::check_low_water() {
     if (paused_ && write_buffer_size() <= low_) {
-        paused_ = false;
-        drain_waiters.wake_all();
+        set_paused(false);
         if (receiver_ != nullptr) {
             receiver_->writing_resumed();
         }
@@ -195,7 +201,8 @@ void StreamWriter::close() {
     connection_of(connection()).close();
 }
 bool StreamWriter::is_closing() const {
-    return connection_of(connection()).closing();
+    return connection_of(connection()).closing() ||
+           (transport_ != nullptr && transport_->is_closing());
 }
 void StreamWriter::abort() {
     connection_of(connection()).abort();

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: MIT
 #include <asyncio/streams.hpp>
 
+#include "fed_stream.hpp"
 #include "streams.hpp"
 
 #include <algorithm>
@@ -108,7 +109,11 @@ void Stream::wake(ReadWaiter& reader) noexcept {
 std::string Stream::take(std::size_t n) {
     const std::string_view data = buffered();
     if (n >= data.size() && begin_ == 0) {
-        return std::exchange(buffer_, std::string());
+        std::string all = std::exchange(buffer_, std::string());
+        if (feeder_paused_) {
+            consumed();
+        }
+        return all;
     }
     std::string taken(data.substr(0, n));
     discard(n);
@@ -120,6 +125,9 @@ void Stream::discard(std::size_t n) noexcept {
     if (begin_ >= buffer_.size()) {
         std::string().swap(buffer_);
         begin_ = 0;
+    }
+    if (feeder_paused_) {
+        consumed();
     }
 }
 
@@ -164,20 +172,6 @@ std::size_t Stream::receive_size(const ReadWaiter& reader, std::size_t most) noe
     return reader.kind_ == ReadKind::all ? most : std::min(std::max(reader.wanted_, least), most);
 }
 
-namespace {
-
-/// Fed by hand.
-class FedStream final : public Stream {
-public:
-    using Stream::Stream;
-
-private:
-    void destroy() noexcept override { delete this; }
-    void abandoned() noexcept override {}
-};
-
-}  // namespace
-
 }  // namespace detail
 
 // ------------------------------------------------------------------------------ StreamReader
@@ -190,7 +184,18 @@ bool StreamReader::at_eof() const {
     return stream_of(stream()).ended() && stream_of(stream()).buffered().empty();
 }
 void StreamReader::feed_data(std::string_view data) {
-    stream_of(stream()).feed_data(data);
+    if (detail::FedStream* const fed = detail::FedStream::of(stream())) {
+        fed->feed(data);
+    } else {
+        stream_of(stream()).feed_data(data);
+    }
+}
+void StreamReader::set_transport(ReadTransport& transport) {
+    detail::FedStream* const fed = detail::FedStream::of(stream());
+    if (fed == nullptr) {
+        detail::raise_runtime_error("Transport already set");
+    }
+    fed->set_transport(transport);
 }
 void StreamReader::feed_eof() {
     stream_of(stream()).feed_eof();

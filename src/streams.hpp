@@ -94,6 +94,11 @@ protected:
     /// Wakes the reader, if it waits and is satisfied.
     void notify();
 
+    /// While whoever feeds it has been told to pause, consumed() is called for each read.
+    [[nodiscard]] bool feeder_paused() const noexcept { return feeder_paused_; }
+    void set_feeder_paused(bool paused) noexcept { feeder_paused_ = paused; }
+    virtual void consumed() noexcept {}
+
 private:
     std::string buffer_;
     std::size_t begin_ = 0;  // of what is still to be read
@@ -101,6 +106,7 @@ private:
     std::exception_ptr exception_;
     ReadWaiter* reader_ = nullptr;  // that waits, or was woken and has not run yet
     bool ended_ = false;
+    bool feeder_paused_ = false;
 
 protected:
     bool orphaned_ = false;
@@ -164,8 +170,8 @@ public:
     [[nodiscard]] bool lost() const noexcept { return lost_; }
     [[nodiscard]] const std::exception_ptr& lost_by() const noexcept { return lost_by_; }
 
-    void set_write_buffer_limits(WriteBufferLimits limits);
-    [[nodiscard]] std::pair<std::size_t, std::size_t> write_buffer_limits() const noexcept {
+    virtual void set_write_buffer_limits(WriteBufferLimits limits);
+    [[nodiscard]] virtual std::pair<std::size_t, std::size_t> write_buffer_limits() const {
         return {low_, high_};
     }
 
@@ -174,6 +180,8 @@ public:
     /// From now on `receiver` gets what arrives (null: tasks that read); it does not read yet.
     /// While no task reads, and not after the connection was lost: then nobody is told.
     void set_receiver(Receiver* receiver) noexcept;
+    /// Is this one for receivers at all?
+    [[nodiscard]] virtual bool pushes() const noexcept { return true; }
     [[nodiscard]] Receiver* receiver() const noexcept { return receiver_; }
 
     /// The receiver gets what arrives: first what is in the stream's buffer, then one receive from
@@ -206,6 +214,8 @@ protected:
 
     /// Its receiver believes that writing is paused, by the connection before.
     void take_over_pause(const Connection& before) noexcept { paused_ = before.paused_; }
+    /// Whether tasks that drain() wait: for carriers that know without their write buffer.
+    void set_paused(bool paused);
     /// The write buffer has grown, or shrunk.
     void check_high_water();
     void check_low_water();

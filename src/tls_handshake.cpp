@@ -5,9 +5,11 @@
 
 #include <asyncio/futures.hpp>
 #include <asyncio/ssl.hpp>
-#include <asyncio/streams.hpp>
+#include <asyncio/stream_protocols.hpp>
 #include <asyncio/tasks.hpp>
+#include <asyncio/transports.hpp>
 
+#include <memory>
 #include <utility>
 
 namespace asyncio {
@@ -50,9 +52,33 @@ Coroutine<> upgrade_to_tls(StreamKeep connection, TLSRequest request) {
     co_await tls_handshake(upgraded);
 }
 
+// Over a transport with a protocol.
+static Coroutine<> upgrade_drained(StreamKeep connection, std::shared_ptr<BaseProtocol> protocol,
+                                   Coroutine<Transport&> upgrade) {
+    Connection& carrier = connection_of(connection.get());
+    co_await Drain(carrier);
+    if (auto* const streams = dynamic_cast<StreamReaderProtocol*>(protocol.get())) {
+        streams->give_back(carrier);
+    }
+    co_await std::move(upgrade);
+}
+
 }  // namespace detail
 
 Coroutine<> StreamWriter::start_tls(const SSLContext& context, StartTLSOptions options) {
+    if (transport_ != nullptr) {
+        if (std::shared_ptr<BaseProtocol> protocol = transport_->get_protocol()) {
+            const auto* const streams = dynamic_cast<StreamReaderProtocol*>(protocol.get());
+            return detail::upgrade_drained(
+                detail::StreamKeep(connection()), protocol,
+                asyncio::start_tls(*transport_, protocol, context,
+                                   {.server_side = streams != nullptr && streams->serves(),
+                                    .server_hostname = options.server_hostname,
+                                    .ssl_handshake_timeout = options.ssl_handshake_timeout,
+                                    .ssl_shutdown_timeout = options.ssl_shutdown_timeout,
+                                    .suppress_ragged_eofs = options.suppress_ragged_eofs}));
+        }
+    }
     return detail::upgrade_to_tls(detail::StreamKeep(connection()),
                                   detail::tls_request(&context, options));
 }

@@ -181,6 +181,10 @@ LAYERS = [
     receiver
     socket_connection
     stream_writer
+    fed_stream
+    stream_protocols
+    stream_transport
+    transport_connection
     tls_connection
     tls_handshake
     tls_input

@@ -25,6 +25,7 @@
 #include <asyncio/signals.hpp>
 #include <asyncio/sockets.hpp>
 #include <asyncio/staggered.hpp>
+#include <asyncio/stream_protocols.hpp>
 #include <asyncio/streams.hpp>
 #include <asyncio/subprocess.hpp>
 #include <asyncio/taskgroups.hpp>

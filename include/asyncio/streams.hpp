@@ -22,6 +22,7 @@
 #include <exception>
 #include <initializer_list>
 #include <iterator>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -111,14 +112,26 @@ public:
     }
     /// The exception that reads throw; null if there is none.
     [[nodiscard]] std::exception_ptr exception() const;
+    /// Of a reader that is fed by hand: what feeds it, and is paused while more than twice the
+    /// limit waits to be read. It is to exist as long as it does that. RuntimeError if there is
+    /// one.
+    void set_transport(ReadTransport& transport);
 
     explicit StreamReader(detail::StreamCount& stream) noexcept : handle_(stream) {}
 
 private:
+    friend class StreamReaderProtocol;
+    friend class StreamWriter;
+
     [[nodiscard]] detail::StreamCount& stream() const { return handle_.get(); }
 
     detail::StreamHandle handle_;
 };
+
+class BaseProtocol;   // of <asyncio/protocols.hpp>
+class ReadTransport;  // of <asyncio/transports.hpp>
+class Transport;
+class WriteTransport;
 
 /// Keyword arguments of StreamWriter::start_tls().
 struct StartTLSOptions {
@@ -128,6 +141,7 @@ struct StartTLSOptions {
     bool suppress_ragged_eofs = false;  ///< a stream that ends without close_notify is no error
 };
 static_assert(detail::trivially_destructible<StartTLSOptions>);
+
 /// The sending half of a connection.
 ///
 ///     writer.write("hello\n");
@@ -149,6 +163,22 @@ static_assert(detail::trivially_destructible<StartTLSOptions>);
 /// Threads: belongs to its loop's thread.
 class StreamWriter {
 public:
+    /// Writes to a transport that has been made with a protocol; see StreamReaderProtocol in
+    /// <asyncio/stream_protocols.hpp>. The reader is kept.
+    ///
+    /// A transport of the library's may have any protocol. One of the program's own is to be a
+    /// Transport and to exist until its protocol, a FlowControlMixin, is told of the end or is
+    /// destroyed, and the writer as well: TypeError otherwise.
+    StreamWriter(WriteTransport& transport, BaseProtocol& protocol, const StreamReader* reader,
+                 EventLoop& loop);
+    StreamWriter(WriteTransport& transport, BaseProtocol& protocol, const StreamReader& reader,
+                 EventLoop& loop)
+        : StreamWriter(transport, protocol, &reader, loop) {}
+    template <class P, class Reader>
+    StreamWriter(WriteTransport& transport, const std::shared_ptr<P>& protocol, Reader&& reader,
+                 EventLoop& loop)
+        : StreamWriter(transport, *protocol, std::forward<Reader>(reader), loop) {}
+
     /// The bytes are taken at once; what holds them may be changed after the call. RuntimeError
     /// after write_eof().
     void write(std::string_view bytes);
@@ -217,7 +247,15 @@ public:
     /// false, without it. To be asked only. For this include <asyncio/ssl.hpp>.
     [[nodiscard]] SSLObject ssl_object() const;
 
-    // What Python has on `writer.transport`.
+    /// What it writes to, as a transport. That of open_connection() and start_server() has no
+    /// protocol: what arrives waits for reads, whether it is paused or not. set_protocol() of it
+    /// gives the connection to that protocol; then nothing can be read any more. For this include
+    /// <asyncio/transports.hpp>.
+    ///
+    /// It exists as long as the writer, or the protocol that it has got.
+    [[nodiscard]] Transport& transport() const;
+
+    // What Python has on that.
     void set_write_buffer_limits(WriteBufferLimits limits = {});
     /// The low and the high one.
     [[nodiscard]] std::pair<std::size_t, std::size_t> get_write_buffer_limits() const;
@@ -230,6 +268,7 @@ private:
     void write_all(std::span<const std::string_view> views);
 
     detail::StreamHandle handle_;
+    mutable std::shared_ptr<Transport> transport_;  // made when it is asked for
 };
 
 /// What open_connection() gives: `auto [reader, writer] = co_await open_connection(...);`.

@@ -8,6 +8,7 @@ Every name of names.tsv has a row in docs/parity.md, whose status is one of
     there     its probe compiles, and nothing is said to differ
     differs   its probe compiles, and the last column says what differs
     not yet   its probe does not compile
+    left out  the same, on purpose, and the last column says why
 
 --update sets the statuses to what the compiler says.
 """
@@ -20,7 +21,7 @@ import sys
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 PAGE = FOLDER.parent.parent / "docs" / "parity.md"
-STATUSES = ("there", "differs", "not yet")
+STATUSES = ("there", "differs", "not yet", "left out")
 ROW = re.compile(r"\| `([^`]+)` \| (.+?) \| ([^|]+?) \|(?: (.+?))? \|")
 
 # What the probes use: an object of any type, and a coroutine or two.
@@ -64,6 +65,8 @@ def read_page(problems: list[str]) -> dict[str, str]:
                 problems.append(f"{key}: `{status}` is not one of: {', '.join(STATUSES)}")
             if status == "differs" and not difference:
                 problems.append(f"{key}: what differs?")
+            if status == "left out" and not difference:
+                problems.append(f"{key}: why is it left out?")
             if status == "there" and difference:
                 problems.append(f"{key}: is there, but `{difference}` differs?")
             statuses[key] = status
@@ -103,7 +106,8 @@ def update(compiler: str, include: str, names: dict[str, str]) -> None:
             module = line[3:]
         elif match := ROW.fullmatch(line):
             works = "differs" if match[4] else "there"
-            status = "not yet" if f"{module} {match[1]}" in failing else works
+            lacks = "left out" if match[3] == "left out" else "not yet"
+            status = lacks if f"{module} {match[1]}" in failing else works
             lines[number] = line[: match.start(3)] + status + line[match.end(3) :]
     PAGE.write_text("\n".join(lines) + "\n")
 
@@ -127,12 +131,14 @@ def main() -> int:
     there = {key: probe for key, probe in names.items() if statuses.get(key) in STATUSES[:2]}
     for key, messages in compile_probes(compiler, include, there).items():
         problems.append(f"{key}: its probe does not compile: {names[key]}\n{messages}")
-    absent = {key: probe for key, probe in names.items() if statuses.get(key) == "not yet"}
+    absent = {key: probe for key, probe in names.items() if statuses.get(key) in STATUSES[2:]}
     failing = compile_probes(compiler, include, absent)
     for key in sorted(absent.keys() - failing.keys()):
-        problems.append(f"{key}: is not yet there, but this compiles: {names[key]}")
+        problems.append(f"{key}: is {statuses[key]}, but this compiles: {names[key]}")
 
-    print("\n".join(problems) or f"{len(there)} names are there, {len(absent)} not yet")
+    left_out = sum(statuses.get(key) == "left out" for key in absent)
+    counts = f"{len(there)} names are there, {len(absent) - left_out} not yet, {left_out} left out"
+    print("\n".join(problems) or counts)
     return 1 if problems else 0
 
 
