@@ -34,7 +34,7 @@ struct HandlerCallback : Callback {
     using Callback::Callback;
 };
 
-/// A socket that says when its loop is closed, as a TLSConnection does.
+/// A socket that says when its loop is closed, also after it was lost: a task may still serve it.
 class AcceptedSocket : public SocketConnection {
 public:
     using SocketConnection::SocketConnection;
@@ -49,7 +49,23 @@ protected:
     virtual void loop_closed() noexcept = 0;
 };
 
-/// A connection of a server's, with the task that serves it: an AcceptedSocket or a TLSConnection.
+/// The same of TLS.
+class AcceptedTLS : public TLSConnection, public lowlevel::LoopResource {
+public:
+    AcceptedTLS(LoopIO& io, Connection& carrier, std::size_t limit, const TLSSettings& settings)
+        : TLSConnection(carrier, limit, settings) {
+        io.add(*this);
+    }
+    void loop_closing() noexcept override {
+        const StreamKeep keep(*this);
+        loop_closed();
+    }
+
+protected:
+    virtual void loop_closed() noexcept = 0;
+};
+
+/// A connection of a server's, with the task that serves it: an AcceptedSocket or AcceptedTLS.
 template <class Base>
 class ServedConnection final : public Base, public ServerClient, private HandlerCallback {
 public:
@@ -106,7 +122,7 @@ private:
         if (tls_.has_value()) {
             auto& carrier = *new SocketConnection(io(), std::move(socket), limit_, peer);
             const StreamKeep keep(carrier);
-            (new ServedConnection<TLSConnection>(*this, carrier, limit_, *tls_))->serve_tls();
+            (new ServedConnection<AcceptedTLS>(*this, io(), carrier, limit_, *tls_))->serve_tls();
         } else {
             (new ServedConnection<AcceptedSocket>(*this, io(), std::move(socket), limit_, peer))
                 ->serve();

@@ -258,7 +258,6 @@ void TLSConnection::connection_dropped() noexcept {
     const HandshakeDone dropped = std::exchange(handshake_done_, HandshakeDone());
     set_lost_silently();
     leave_server();
-    loop_closed();
 }
 
 void TLSConnection::abandoned() noexcept {

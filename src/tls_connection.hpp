@@ -98,8 +98,6 @@ protected:
     void want_input() noexcept override;
     /// The connection is no more: for the server, if it is one's.
     virtual void leave_server() noexcept {}
-    /// After that, and only if the loop is being closed.
-    virtual void loop_closed() noexcept {}
 
 private:
     enum class State : std::uint8_t { unwrapped, handshake, wrapped, flushing, shutdown };

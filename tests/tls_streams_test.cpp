@@ -1045,3 +1045,38 @@ TEST(TLSStreams, are_dropped_with_their_loop_in_every_state) {
         EXPECT_EQ(open_descriptors(), before) << turns;
     }
 }
+
+static Coroutine<> outlive(StreamReader reader, StreamWriter writer) {
+    EXPECT_EQ(co_await reader.read(1), "x");
+    co_await sleep(3600);
+    writer.write("never");
+}
+
+static Coroutine<> lose_a_served_connection(SSLContext server_side, SSLContext client_side,
+                                            std::shared_ptr<int> token) {
+    const auto handler = [token](StreamReader reader, StreamWriter writer) {
+        return outlive(std::move(reader), std::move(writer));
+    };
+    Server server = co_await start_server(handler, "127.0.0.1", 0, {.ssl = &server_side});
+    auto [reader, writer] = co_await open_tls(port_of(server), client_side);
+    writer.write("x");
+    co_await settle();
+    server.abort_clients();
+    const Result<std::string> end = co_await as_result(reader.read());
+    static_cast<void>(end);  // an end, or an error
+}
+
+TEST(TLSStreams, leave_nothing_behind_if_a_handler_outlives_connection_and_loop) {
+    auto token = std::make_shared<int>();
+    const std::weak_ptr<int> kept = token;
+    {
+        EventLoop loop;
+        auto task = loop.create_task(
+            lose_a_served_connection(server_context(), client_context(), std::move(token)));
+        task.add_done_callback([&loop](const AnyFuture&) { loop.stop(); });
+        loop.run_forever();
+        static_cast<void>(task.exception());
+        loop.close();
+    }
+    EXPECT_TRUE(kept.expired()) << "the server still has its handler";
+}
