@@ -4,10 +4,13 @@
 // SPDX-License-Identifier: MIT
 #include <asyncio/testing/contracts.hpp>
 #include <asyncio/log.hpp>
+#include <asyncio/pipes.hpp>
 #include <asyncio/sockets.hpp>
+#include <asyncio/stream_protocols.hpp>
 #include <asyncio/streams.hpp>
 #include <asyncio/tasks.hpp>
 #include <asyncio/testing/memory_streams.hpp>
+#include <asyncio/transports.hpp>
 
 #include "support/async_test.hpp"
 #include "support/network.hpp"
@@ -16,6 +19,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -68,6 +72,47 @@ public:
     [[nodiscard]] std::size_t too_much() const noexcept override { return 1'000'000; }
 };
 
+/// Two pipes; the contract is tried in one direction.
+class PipeStreams final : public StreamMaker {
+public:
+    Coroutine<ConnectedStreams> connect(std::size_t limit) override {
+        OpenPipeOptions options;
+        options.limit = limit;
+        PipePair there = open_pipe();
+        PipePair back = open_pipe();
+        StreamReader second_reader = co_await open_read_pipe(std::move(there.read_end), options);
+        StreamWriter first_writer = co_await open_write_pipe(std::move(there.write_end));
+        StreamReader first_reader = co_await open_read_pipe(std::move(back.read_end), options);
+        StreamWriter second_writer = co_await open_write_pipe(std::move(back.write_end));
+        co_return ConnectedStreams{{std::move(first_reader), std::move(first_writer)},
+                                   {std::move(second_reader), std::move(second_writer)}};
+    }
+    [[nodiscard]] bool duplex() const noexcept override { return false; }
+    [[nodiscard]] std::size_t too_much() const noexcept override { return 300'000; }
+};
+
+/// Streams that a protocol feeds.
+class TransportStreams final : public StreamMaker {
+public:
+    Coroutine<ConnectedStreams> connect(std::size_t limit) override {
+        int fds[2] = {-1, -1};
+        EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+        StreamPair first = co_await streams(fds[0], limit);
+        StreamPair second = co_await streams(fds[1], limit);
+        co_return ConnectedStreams{std::move(first), std::move(second)};
+    }
+    [[nodiscard]] std::size_t too_much() const noexcept override { return 1'500'000; }
+
+private:
+    static Coroutine<StreamPair> streams(int fd, std::size_t limit) {
+        StreamReader reader(limit);
+        auto [transport, protocol] = co_await create_connection(
+            [&reader] { return std::make_unique<StreamReaderProtocol>(reader); }, Socket(fd));
+        StreamWriter writer(transport, protocol, reader, get_running_loop());
+        co_return StreamPair{std::move(reader), std::move(writer)};
+    }
+};
+
 class MemoryStreams final : public StreamMaker {
 public:
     explicit MemoryStreams(MemoryStreamOptions options = {}) : options_(options) {}
@@ -100,6 +145,14 @@ TEST(StreamContract, is_kept_over_tcp) {
 }
 TEST(StreamContract, is_kept_over_unix_sockets) {
     UnixStreams maker;
+    expect_kept(maker);
+}
+TEST(StreamContract, is_kept_over_pipes) {
+    PipeStreams maker;
+    expect_kept(maker);
+}
+TEST(StreamContract, is_kept_over_transports) {
+    TransportStreams maker;
     expect_kept(maker);
 }
 TEST(StreamContract, is_kept_in_memory) {

@@ -507,6 +507,28 @@ ASYNC_TEST(Sendfile, sends_a_part_and_less_if_the_file_ends_before) {
               "RuntimeError('Transport is closing')");
 }
 
+// A file of 5 GiB, most of which is a hole: what is sent lies behind 32 bits, and so does how much
+// was asked for.
+ASYNC_TEST(Sendfile, counts_beyond_4_GiB) {
+    const std::int64_t begin = (std::int64_t{5} << 30) - 7;
+    const ScratchFile file(0);
+    EXPECT_EQ(::pwrite(file.fd, "the end", 7, begin), 7);
+    Peer peer;
+    auto [reader, writer] = co_await asyncio::testing::open_to(peer);
+    EXPECT_EQ(co_await writer.sendfile(file.fd, begin, std::int64_t{3} << 30), 7);
+    EXPECT_EQ(file.position(), begin + 7);
+    EXPECT_EQ(co_await writer.sendfile(file.fd, begin + 4), 3);
+    EXPECT_EQ(co_await peer.receive_exactly(10), "the endend");
+    writer.close();
+
+    auto [a, b, wire] = asyncio::testing::memory_stream_pair();
+    EXPECT_EQ(co_await a.writer.sendfile(file.fd, begin, std::int64_t{3} << 30), 7);
+    EXPECT_EQ(file.position(), begin + 7);
+    EXPECT_EQ(co_await b.reader.readexactly(7), "the end");
+    a.writer.close();
+    b.writer.close();
+}
+
 ASYNC_TEST(Sendfile, reads_and_writes_what_the_system_cannot_send_if_it_may) {
     int pipe[2];
     EXPECT_EQ(::pipe2(pipe, O_CLOEXEC), 0);
