@@ -1,5 +1,5 @@
-// reuse_port_test.cpp - one port, several loops: the system shares what comes out among them; or one
-// listening socket, which they share.
+// reuse_port_test.cpp - one port, several loops: the system shares what comes out among them; or
+// one listening socket, which they share.
 //
 // SPDX-License-Identifier: MIT
 #include <asyncio/streams.hpp>
@@ -81,8 +81,8 @@ TEST(ReusePort, lets_several_loops_listen_on_one_port) {
     }
 }
 
-// A6: as of processes that were forked after the socket was made. Each is woken for each connection,
-// one of them gets it, and what the others find is nothing.
+// A6: as of processes that were forked after the socket was made. Each is woken for each
+// connection, one of them gets it, and what the others find is nothing.
 TEST(SharedListener, is_accepted_from_by_several_loops_and_nothing_is_lost) {
     for (const char* proactor : asyncio::testing::proactors) {
         const asyncio::testing::PeerListener listener;

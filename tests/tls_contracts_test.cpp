@@ -46,11 +46,10 @@ public:
         Socket listener = small_socket();
         listener.bind(*Address::parse("127.0.0.1", 0));
         const Address address = listener.getsockname();
-        Server server = co_await start_server(
-            [accepted](StreamReader reader, StreamWriter writer) {
-                accepted->set_result(StreamPair{std::move(reader), std::move(writer)});
-            },
-            std::move(listener), serving);
+        auto accept = [accepted](StreamReader reader, StreamWriter writer) {
+            accepted->set_result(StreamPair{std::move(reader), std::move(writer)});
+        };
+        Server server = co_await start_server(accept, std::move(listener), serving);
         OpenConnectionOptions options;
         options.ssl = &the_client_context();
         options.server_hostname = "localhost";

@@ -154,7 +154,8 @@ ASYNC_TEST(TLSPeer, that_sends_a_ticket_in_pieces_is_told_of_the_end) {
         client.streams->writer.close();
         co_await settle();
         client.peer.send(tickets);
-        const std::string heard = co_await hear(client, writes ? 9 : 1);
+        const std::size_t expected = writes ? 9 : 1;
+        const std::string heard = co_await hear(client, expected);
         EXPECT_EQ(heard, writes ? "the last" : "");
         EXPECT_NE(SSL_get_shutdown(client.server.ssl()) & SSL_RECEIVED_SHUTDOWN, 0);
         SSL_shutdown(client.server.ssl());

@@ -92,7 +92,8 @@ std::string verify_text(long code, const std::string& hostname) {
     }
 }
 
-// The last one; but want of memory comes first, and is then told of by others as an error of theirs.
+// The last one; but want of memory comes first, and is then told of by others as an error of
+// theirs.
 unsigned long take_code() noexcept {
     unsigned long last = 0;
     while (const unsigned long code = ERR_get_error()) {
