@@ -64,6 +64,8 @@ StreamCount& connection_below(WriteTransport& transport, BaseProtocol& protocol,
 
 }  // namespace
 
+WriterTransport::~WriterTransport() = default;
+
 }  // namespace detail
 
 StreamWriter::StreamWriter(WriteTransport& transport, BaseProtocol& protocol,
@@ -75,15 +77,15 @@ StreamWriter::StreamWriter(WriteTransport& transport, BaseProtocol& protocol,
     }
     const auto written = std::make_shared<detail::Written>(
         std::move(own), reader != nullptr ? &reader->stream() : nullptr);
-    transport_ = std::shared_ptr<Transport>(written, &detail::whole(transport));
+    transport_.made = std::shared_ptr<Transport>(written, &detail::whole(transport));
 }
 
 Transport& StreamWriter::transport() const {
-    if (transport_ == nullptr) {
-        transport_ = std::make_shared<detail::ProtocolTransport>(detail::StreamHandle(connection()),
-                                                                 nullptr);
+    if (transport_.made == nullptr) {
+        transport_.made = std::make_shared<detail::ProtocolTransport>(
+            detail::StreamHandle(connection()), nullptr);
     }
-    return *transport_;
+    return *transport_.made;
 }
 
 }  // namespace asyncio

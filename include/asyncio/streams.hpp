@@ -133,6 +133,22 @@ class ReadTransport;  // of <asyncio/transports.hpp>
 class Transport;
 class WriteTransport;
 
+namespace detail {
+
+/// The transport of a StreamWriter, made when it is asked for. (Its destructor is not inline: where
+/// a std::optional holds a writer, g++ 12 would warn of a pointer that is not initialized.)
+class WriterTransport {
+public:
+    WriterTransport() = default;
+    WriterTransport(WriterTransport&& other) noexcept = default;
+    WriterTransport& operator=(WriterTransport&& other) noexcept = default;
+    ~WriterTransport();
+
+    std::shared_ptr<Transport> made;
+};
+
+}  // namespace detail
+
 /// Keyword arguments of StreamWriter::start_tls().
 struct StartTLSOptions {
     std::string_view server_hostname = {};  ///< of a client: whose certificate it is to be
@@ -268,7 +284,7 @@ private:
     void write_all(std::span<const std::string_view> views);
 
     detail::StreamHandle handle_;
-    mutable std::shared_ptr<Transport> transport_;  // made when it is asked for
+    mutable detail::WriterTransport transport_;
 };
 
 /// What open_connection() gives: `auto [reader, writer] = co_await open_connection(...);`.
