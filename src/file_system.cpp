@@ -210,8 +210,10 @@ bool change_mode(const std::string& path, std::uint32_t mode) {
 /// A descriptor of a function's.
 class Descriptor {
 public:
-    Descriptor(const std::string& path, int flags, mode_t permissions = 0)
-        : fd_(::open(path.c_str(), flags | O_CLOEXEC, permissions)) {
+    Descriptor(const std::string& path, int flags, mode_t permissions = 0) {
+        do {
+            fd_ = ::open(path.c_str(), flags | O_CLOEXEC, permissions);
+        } while (fd_ < 0 && errno == EINTR);
         if (fd_ < 0) {
             fail("open", path);
         }
@@ -236,9 +238,19 @@ void write_all(int fd, const char* data, std::size_t size, const std::string& pa
     }
 }
 
+// Whoever opens one may wait for ever.
+void refuse_fifo(const std::string& path) {
+    struct stat status{};
+    if (::stat(path.c_str(), &status) == 0 && S_ISFIFO(status.st_mode)) {
+        throw files::SpecialFileError("`" + path + "` is a named pipe");
+    }
+}
+
 // In the kernel, as far as it can (copy_file_range: between file systems since Linux 5.3, though
 // not of /proc, where it copies nothing); otherwise piece by piece.
 bool copy_contents(const std::string& source, const std::string& target) {
+    refuse_fifo(source);
+    refuse_fifo(target);
     const Descriptor from(source, O_RDONLY);
     struct stat status{};
     if (::fstat(from.get(), &status) != 0) {
@@ -302,6 +314,7 @@ using detail::PathRequest;
 using lowlevel::Opcode;
 
 SameFileError::~SameFileError() = default;
+SpecialFileError::~SpecialFileError() = default;
 
 Coroutine<Stat> stat(std::string_view path, StatOptions options) {
     return detail::status_of(checked_path(path), options.follow_symlinks);

@@ -196,6 +196,12 @@ FILE_TEST(CopyFile, copies_contents_of_any_kind) {
     EXPECT_EQ(co_await error_of(files::copyfile(dir.path(), dir / "y")),
               "copyfile '" + dir.path() + "': Is a directory");
     fs::create_symlink("a", dir / "link");
+    EXPECT_EQ(::mkfifo((dir / "fifo").c_str(), 0600), 0);
+    for (const bool from : {true, false}) {
+        auto copied = from ? files::copyfile(dir / "fifo", dir / "y")
+                           : files::copyfile(dir / "a", dir / "fifo");
+        EXPECT_EQ(co_await error_of(std::move(copied)), "`" + (dir / "fifo") + "` is a named pipe");
+    }
     EXPECT_EQ(co_await error_of(files::copyfile(dir / "a", dir / "link")),
               "'" + (dir / "a") + "' and '" + (dir / "link") + "' are the same file");
     EXPECT_TRUE(contents(dir / "a") == text);

@@ -324,6 +324,13 @@ public:
     ~SameFileError() override;
 };
 
+/// shutil.SpecialFileError: a FIFO cannot be copied.
+class SpecialFileError : public OSError {
+public:
+    using OSError::OSError;
+    ~SpecialFileError() override;
+};
+
 /// The contents, without permissions and times.
 [[nodiscard]] Coroutine<> copyfile(std::string_view from, std::string_view to);
 

@@ -143,8 +143,9 @@ public:
 
 private:
     static std::unique_ptr<lowlevel::Proactor> make(std::string_view name) {
-        return std::make_unique<VirtualClock>(
-            std::make_unique<FileProactor>(lowlevel::make_system_proactor(name), file_plan));
+        // Around the clock, which would wait for what is held.
+        return std::make_unique<FileProactor>(
+            std::make_unique<VirtualClock>(lowlevel::make_system_proactor(name)), file_plan);
     }
 
     lowlevel::ProactorFactory before_;
