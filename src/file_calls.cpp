@@ -356,8 +356,8 @@ void FileCall::end_with_loop() noexcept {
     if (callback.linked()) {
         callback.unlink();
     }
-    const bool left_alone = in_thread_ && patience_ == Patience::given;
-    if (goes_through() && !left_alone && result < 0) {
+    // A thread that is not waited for still has the result, and all else.
+    if (goes_through() && !(in_thread_ && patience_ == Patience::given) && result < 0) {
         log_failure("what was done to a file when the event loop was closed has failed");
     }
     if (file_ != nullptr) {
