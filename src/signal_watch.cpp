@@ -5,9 +5,12 @@
 
 #include "embedding_hooks.hpp"
 #include "fork.hpp"
+#include "report.hpp"
 
 #include <cerrno>
 #include <csignal>
+#include <exception>
+#include <new>
 #include <thread>
 
 #include <unistd.h>
@@ -141,10 +144,18 @@ void SignalWatch::on_signal(int signal) {
 // One at a time, so that a storm lets others run; afterwards it may not exist any more.
 void SignalWatch::run_delivery(Callback& callback) {
     auto& self = static_cast<SignalWatch&>(callback);
+    EventLoop& loop = self.loop_;
     if (self.pending_.fetch_sub(1) > 1) {
-        self.loop_.schedule(self);
+        loop.schedule(self);
     }
-    self.deliver();
+    try {
+        self.deliver();
+    } catch (const std::bad_alloc&) {
+        ExceptionContext context;
+        context.exception = std::current_exception();
+        set_message(context, [] { return "there is no memory to handle a signal"; });
+        loop.call_exception_handler(context);
+    }
 }
 
 }  // namespace asyncio::detail

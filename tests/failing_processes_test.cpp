@@ -6,6 +6,7 @@
 #include "support/children.hpp"
 #include "support/each_operation.hpp"
 #include "support/each_system_call.hpp"
+#include "support/programs.hpp"
 
 #include <asyncio/shutdown.hpp>
 #include <asyncio/streams.hpp>
@@ -34,43 +35,12 @@ using testing::expect_survives_each_system_call;
 using testing::has_children;
 using testing::HostileSystem;
 using testing::Hostility;
+using testing::OutsideWork;
+using testing::with_program;
 
 void check(bool holds) {
     if (!holds) {
         throw InvalidStateError("the result is wrong");
-    }
-}
-
-/// Programs take real time: the virtual clock has to wait for them.
-class OutsideWork {
-public:
-    OutsideWork() : proactor_(get_running_loop().proactor()) { proactor_.outside_work(true); }
-    OutsideWork(const OutsideWork&) = delete;
-    OutsideWork& operator=(const OutsideWork&) = delete;
-    ~OutsideWork() { proactor_.outside_work(false); }
-
-private:
-    lowlevel::Proactor& proactor_;
-};
-
-/// What `use` does with a program; whatever comes of it, the program is gone afterwards.
-template <class Use>
-Coroutine<> with_program(Process process, Use use) {
-    const Result<void> used = co_await as_result(use(process));
-    if (!process.returncode().has_value()) {
-        // An error of kill() is one more that was injected.
-        for (bool killed = false; !killed;) {
-            try {
-                process.kill();
-                killed = true;
-            } catch (const ProcessLookupError&) {
-                killed = true;
-            } catch (const OSError&) {}
-        }
-    }
-    co_await process.wait();
-    if (!used.has_value()) {
-        std::rethrow_exception(used.error());
     }
 }
 
