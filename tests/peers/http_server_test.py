@@ -213,7 +213,9 @@ class Protocol(ServerCase):
         idle, idle_answers = self.open(GET)
         self.assertEqual(idle_answers.next()[0], 200)
         begun, begun_answers = self.open(GET[:10])
-        time.sleep(0.2)  # the server has read what was sent
+        for _ in range(2):  # what came before these is read when they are answered
+            _, answers = self.open(GET)
+            self.assertEqual(answers.next()[0], 200)
         self.server.send_signal(number)
         self.assertTrue(idle_answers.at_end())
         self.assertEqual(begun_answers.next()[0], 503)
@@ -289,7 +291,7 @@ class Abuse(ServerCase):
         _, answers = self.open(GET)
         started = time.monotonic()
         self.assertEqual(answers.next()[0], 200)
-        self.assertLess(time.monotonic() - started, 0.5)
+        self.assertLess(time.monotonic() - started, PATIENCE)
 
     def flood(self, request: bytes) -> int:
         """Sends as much as goes, without reading, until the server drops us; how many bytes."""
@@ -366,7 +368,7 @@ class Curl(ServerCase):
         output = self.curl("--parallel", "--parallel-immediate", "--parallel-max", "50",
                            f"{self.url}/slow?[1-50]")
         self.assertEqual(output, "That took a second.\n" * 50)
-        self.assertLess(time.monotonic() - started, 5)
+        self.assertLess(time.monotonic() - started, 25)
 
 
 class Wrk(ServerCase):
