@@ -27,6 +27,8 @@ struct Slot {
 };
 
 constinit Slot slots[_NSIG + 1] = {};
+// Whose watches these are. A signal may come to a child before it has forgotten them.
+constinit std::atomic<pid_t> process{0};
 
 // The child shares with its parent what wakes the loops: it has none of the parent's watches, and
 // nobody of it is in the handler.
@@ -59,6 +61,7 @@ int SignalWatch::install() noexcept {
     action.sa_flags = SA_RESTART;
     sigemptyset(&action.sa_mask);
     forget_watches_in_children();
+    process.store(::getpid());
     before_ = slot.last.load();
     slot.last.store(this);
     struct sigaction previous{};
@@ -133,7 +136,7 @@ void SignalWatch::on_signal(int signal) {
     Slot& slot = slots[signal];
     slot.in_handler.fetch_add(1);
     SignalWatch* const watch = slot.last.load();
-    if (watch == nullptr || !watch->arrived()) {
+    if (watch == nullptr || process.load() != ::getpid() || !watch->arrived()) {
         ::sigaction(signal, &slot.before, nullptr);
         ::raise(signal);
     }

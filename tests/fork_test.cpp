@@ -337,7 +337,7 @@ TEST(Fork, in_the_midst_of_reports_of_other_threads_lets_the_child_report) {
             detail::log(Level::debug, "something");
         }
     });
-    for (int i = 0; i < 200; ++i) {
+    for (int i = 0; i < 50; ++i) {
         EXPECT_EQ(in_child([] {
                       detail::log(Level::debug, "something");
                       return 7;
