@@ -18,6 +18,7 @@
 #include <chrono>
 #include <csignal>
 #include <memory>
+#include <semaphore>
 #include <string>
 #include <thread>
 #include <vector>
@@ -198,26 +199,24 @@ TEST(GuestLoop, tells_of_calls_in_threads_and_of_signals) {
 // A signal may come at any moment, also while the loop tells that it has nothing to do any more.
 TEST(GuestLoop, tells_of_signals_whenever_they_come) {
     on_each_guest([](EventLoop& loop, GuestLoop& guest) {
+        constexpr int rounds = 200;
         int caught = 0;
         add_signal_handler(loop, SIGUSR1, [&caught] { ++caught; });
-        const pthread_t self = ::pthread_self();
-        std::atomic<int> wanted{0};
-        std::atomic<bool> enough{false};
-        std::thread other([&] {
-            for (int sent = 0; !enough;) {
-                if (sent < wanted) {
-                    ++sent;
-                    for (int delay = sent % 100 * 20; delay > 0 && !enough; --delay) {}
-                    ::pthread_kill(self, SIGUSR1);
+        std::binary_semaphore wanted(0);
+        std::thread other([&wanted, self = ::pthread_self()] {
+            for (int round = 0; round < rounds; ++round) {
+                wanted.acquire();
+                for (int delay = round * 10; delay > 0; --delay) {
+                    std::atomic_signal_fence(std::memory_order_seq_cst);
                 }
+                ::pthread_kill(self, SIGUSR1);
             }
         });
-        for (int round = 1; round <= 500; ++round) {
-            wanted = round;
+        for (int round = 1; round <= rounds; ++round) {
+            wanted.release();
             guest.run_ready();
             drive(guest, [&] { return caught == round; });
         }
-        enough = true;
         other.join();
     });
 }
