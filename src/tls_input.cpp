@@ -216,7 +216,8 @@ void TLSConnection::look_at(TLSStatus status) {
     }
 }
 
-// There is no half-closing, as in asyncio: the consumer is told, and the connection closes.
+// There is no half-closing, as in asyncio: the consumer is told, also if it has closed the
+// connection itself, and the connection closes.
 void TLSConnection::peer_ended() {
     peer_ended_ = true;
     struct Close {  // also when a SystemExit leaves the receiver
@@ -243,7 +244,9 @@ void TLSConnection::discard_input() {
     if (status == TLSStatus::failed) {
         fail(engine_->error());
     } else if (status == TLSStatus::closed || status == TLSStatus::ended) {
-        peer_ended_ = true;
+        if (!peer_ended_) {
+            peer_ended();
+        }
         go_on_closing();
     }
 }

@@ -46,7 +46,7 @@ void TLSConnection::write_all(std::span<const std::string_view> views) {
 }
 
 void TLSConnection::write_eof() {
-    throw RuntimeError("a TLS connection cannot be closed in one direction only");
+    throw NotImplementedError("a TLS connection cannot be closed in one direction only");
 }
 
 // How many bytes the carrier took, or keeps within its marks. The peer may have sent a part of a

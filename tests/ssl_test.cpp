@@ -138,10 +138,10 @@ TEST(SSLContext, is_for_one_side_only) {
 
     EXPECT_THROW(static_cast<void>(client_context().wrap_bio(
                      in, out, {.server_side = true, .server_hostname = {}})),
-                 std::invalid_argument);
+                 SSLError);
     EXPECT_THROW(
         static_cast<void>(server_context().wrap_bio(in, out, {.server_hostname = "localhost"})),
-        std::invalid_argument);
+        SSLError);
     EXPECT_THROW(static_cast<void>(server_context().wrap_bio(
                      in, out, {.server_side = true, .server_hostname = "localhost"})),
                  std::invalid_argument);
@@ -425,8 +425,7 @@ TEST(SSLObject, cuts_large_writes_into_records) {
         message += std::to_string(i);
     }
 
-    EXPECT_LE(pair.client.write(message), 16384u);
-    write_all(pair.client, std::string_view(message).substr(16384));
+    EXPECT_EQ(pair.client.write(message), message.size()) << "as in Python";
     pair.move();
 
     EXPECT_EQ(read_available(pair.server), message);

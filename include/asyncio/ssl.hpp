@@ -215,7 +215,8 @@ public:
     /// Up to `n` bytes, at least one; empty when the peer has ended its stream.
     [[nodiscard]] std::string read(std::size_t n = 1024);
     std::size_t read_into(std::span<char> into);
-    /// How many bytes were taken, of at least one: up to a record (16 KiB).
+    /// How many bytes were taken: all, unless something goes wrong in between, which the next call
+    /// will tell.
     std::size_t write(std::string_view bytes);
     /// Ends the own stream, and succeeds when the peer has ended its.
     void unwrap();

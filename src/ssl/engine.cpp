@@ -40,9 +40,9 @@ OpenSSLEngine::OpenSSLEngine(std::shared_ptr<OpenSSLContext> context,
       server_hostname_(server_side ? std::string_view() : server_hostname),
       server_side_(server_side) {
     if (server_side_ != (context_->protocol() == SSLMethod::tls_server)) {
-        raise_value_error(server_side_
-                              ? "Cannot create a server socket with a PROTOCOL_TLS_CLIENT context"
-                              : "Cannot create a client socket with a PROTOCOL_TLS_SERVER context");
+        throw SSLError(server_side_
+                           ? "Cannot create a server socket with a PROTOCOL_TLS_CLIENT context"
+                           : "Cannot create a client socket with a PROTOCOL_TLS_SERVER context");
     }
     if (server_side_ && !server_hostname.empty()) {
         raise_value_error("server_hostname can only be specified in client mode");

@@ -75,9 +75,17 @@ std::size_t SSLObject::write(std::string_view bytes) {
     if (bytes.empty()) {
         return 0;
     }
-    std::size_t size = 0;
-    check(engine, engine.write(bytes, size));
-    return size;
+    std::size_t taken = 0;
+    while (taken < bytes.size()) {
+        std::size_t size = 0;
+        const TLSStatus status = engine.write(bytes.substr(taken), size);
+        if (status != TLSStatus::done && taken > 0) {
+            break;  // which the next call will tell
+        }
+        check(engine, status);
+        taken += size;
+    }
+    return taken;
 }
 
 void SSLObject::unwrap() {

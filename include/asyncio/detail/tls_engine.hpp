@@ -126,7 +126,7 @@ public:
     virtual ~TLSContext() = default;
 
     /// An end of a connection. Throws std::invalid_argument (ValueError) if there must be a host
-    /// name to check and there is none, or if this is a context for the other side.
+    /// name to check and there is none, and SSLError if this is a context for the other side.
     [[nodiscard]] virtual std::shared_ptr<TLSEngine> make_engine(
         std::shared_ptr<TLSBuffer> incoming, std::shared_ptr<TLSBuffer> outgoing, bool server_side,
         std::string_view server_hostname) = 0;
