@@ -35,6 +35,25 @@ struct ConnectRequest {
     [[nodiscard]] bool has_local() const noexcept { return !local_host.empty() || local_port != 0; }
 };
 
+/// As the options of either of them have it.
+template <class Options>
+[[nodiscard]] ConnectRequest connect_request(std::string_view host, int port,
+                                             const Options& options) {
+    ConnectRequest request;
+    request.host = host;
+    request.has_host = host.data() != nullptr;
+    request.port = port;
+    request.family = options.family;
+    request.proto = options.proto;
+    request.flags = options.flags;
+    request.local_host = options.local_host;
+    request.local_port = options.local_port;
+    request.happy_eyeballs_delay = options.happy_eyeballs_delay;
+    request.interleave = options.interleave;
+    request.all_errors = options.all_errors;
+    return request;
+}
+
 /// A socket, and the address that it is connected to.
 struct Connected {
     Socket socket;

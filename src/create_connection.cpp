@@ -113,19 +113,8 @@ Coroutine<UntypedPair<Transport>> adopt_unix(MakeProtocol make, Socket socket, T
 
 Coroutine<UntypedPair<Transport>> create_protocol_connection(
     MakeProtocol make, std::string_view host, int port, const CreateConnectionOptions& options) {
-    ConnectRequest request;
-    request.host = host;
-    request.has_host = host.data() != nullptr;
-    request.port = port;
-    request.family = options.family;
-    request.proto = options.proto;
-    request.flags = options.flags;
-    request.local_host = options.local_host;
-    request.local_port = options.local_port;
-    request.happy_eyeballs_delay = options.happy_eyeballs_delay;
-    request.interleave = options.interleave;
-    request.all_errors = options.all_errors;
-    return connect(std::move(make), std::move(request), tls_request(options.ssl, options));
+    return connect(std::move(make), connect_request(host, port, options),
+                   tls_request(options.ssl, options));
 }
 
 Coroutine<UntypedPair<Transport>> create_protocol_connection(

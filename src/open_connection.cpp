@@ -4,6 +4,7 @@
 #include <asyncio/streams.hpp>
 
 #include "connect_socket.hpp"
+#include "endpoints.hpp"
 #include "loop_io.hpp"
 #include "socket_connection.hpp"
 #include "tls_handshake.hpp"
@@ -38,12 +39,6 @@ Coroutine<StreamPair> make_tls_streams(Connected connected, std::size_t limit,
     co_return streams;
 }
 
-void check_limit(std::size_t limit) {
-    if (limit == 0) {
-        raise_value_error("Limit cannot be <= 0");
-    }
-}
-
 Coroutine<StreamPair> connect(ConnectRequest request, std::size_t limit, TLSRequest tls) {
     check_limit(limit);
     std::optional<TLSSettings> settings = client_tls_settings(tls, request.host);
@@ -57,6 +52,7 @@ Coroutine<StreamPair> connect(ConnectRequest request, std::size_t limit, TLSRequ
 Coroutine<StreamPair> adopt(Socket socket, std::size_t limit, TLSRequest tls) {
     check_limit(limit);
     std::optional<TLSSettings> settings = client_tls_settings(tls, "");
+    check_stream(socket);
     Connected connected;
     connected.peer = socket.getpeername();
     connected.socket = std::move(socket);
@@ -88,19 +84,7 @@ Coroutine<StreamPair> adopt_unix(Socket socket, std::size_t limit, TLSRequest tl
 
 Coroutine<StreamPair> open_connection(std::string_view host, int port,
                                       OpenConnectionOptions options) {
-    detail::ConnectRequest request;
-    request.host = host;
-    request.has_host = host.data() != nullptr;
-    request.port = port;
-    request.family = options.family;
-    request.proto = options.proto;
-    request.flags = options.flags;
-    request.local_host = options.local_host;
-    request.local_port = options.local_port;
-    request.happy_eyeballs_delay = options.happy_eyeballs_delay;
-    request.interleave = options.interleave;
-    request.all_errors = options.all_errors;
-    return detail::connect(std::move(request), options.limit,
+    return detail::connect(detail::connect_request(host, port, options), options.limit,
                            detail::tls_request(options.ssl, options));
 }
 

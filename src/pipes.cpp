@@ -37,9 +37,7 @@ namespace detail {
 namespace {
 
 PipeConnection& open_connection(Pipe pipe, std::size_t limit, PipeDirection direction) {
-    if (limit == 0) {
-        raise_value_error("Limit cannot be <= 0");
-    }
+    check_limit(limit);
     LoopIO& io = LoopIO::of(get_running_loop());
     return *new PipeConnection(io, adopt_pipe(io, pipe.detach(), direction), limit, direction);
 }

@@ -241,12 +241,6 @@ void ServedConnection<Base>::loop_closed() noexcept {
     }
 }
 
-void check_limit(std::size_t limit) {
-    if (limit == 0) {
-        raise_value_error("Limit cannot be <= 0");
-    }
-}
-
 template <class Options>
 ServingOptions serving(const Options& options) noexcept {
     return {options.backlog, options.max_connections};

@@ -15,33 +15,29 @@ namespace asyncio {
 
 namespace detail {
 
-namespace {
-
-/// What a writer over a transport keeps besides its connection.
-struct Written {
-    Written(std::shared_ptr<ProtocolTransport> of, StreamCount* stream) : transport(std::move(of)) {
-        if (stream != nullptr) {
-            reader.emplace(*stream);
-        }
-    }
-    Written(const Written&) = delete;
-    Written& operator=(const Written&) = delete;
-    // The transport has a handle of its own: with the writer's it would stay open.
-    ~Written() {
-        if (transport == nullptr || transport->is_closing()) {
-            return;
-        }
-        if (EventLoop* const loop = transport->connection().loop()) {
-            if (loop->get_debug()) {
-                log(Level::warning, "unclosed <StreamWriter>");
-            }
-            transport->close();
-        }
-    }
-
-    std::shared_ptr<ProtocolTransport> transport;  // null if it is the program's
-    std::optional<StreamHandle> reader;
+struct WriterTransport {
+    Transport& transport;
+    std::shared_ptr<ProtocolTransport> own;  // that, if it is the library's
+    std::optional<StreamHandle> reader;      // kept by a writer that was made over the transport
+    bool closes;                             // to drop it closes the transport
 };
+
+// The transport that a writer was made over has a handle of its own: with the writer's the
+// connection would stay open. CPython closes it, too.
+void DropTransport::operator()(WriterTransport* dropped) const noexcept {
+    const Owned<WriterTransport> owned(dropped);
+    if (!dropped->closes || dropped->transport.is_closing()) {
+        return;
+    }
+    if (EventLoop* const loop = dropped->own->connection().loop()) {
+        if (loop->get_debug()) {
+            log(Level::warning, "unclosed <StreamWriter>");
+        }
+        dropped->own->close();
+    }
+}
+
+namespace {
 
 Transport& whole(WriteTransport& transport) {
     auto* const both = dynamic_cast<Transport*>(&transport);
@@ -64,28 +60,33 @@ StreamCount& connection_below(WriteTransport& transport, BaseProtocol& protocol,
 
 }  // namespace
 
-WriterTransport::~WriterTransport() = default;
-
 }  // namespace detail
 
 StreamWriter::StreamWriter(WriteTransport& transport, BaseProtocol& protocol,
                            const StreamReader* reader, EventLoop& loop)
     : handle_(detail::connection_below(transport, protocol, loop)) {
+    std::optional<detail::StreamHandle> kept;
+    if (reader != nullptr) {
+        kept.emplace(reader->stream());
+    }
     std::shared_ptr<detail::ProtocolTransport> own;
     if (auto* const found = dynamic_cast<detail::ProtocolTransport*>(&transport)) {
         own = found->shared_from_this();
     }
-    const auto written = std::make_shared<detail::Written>(
-        std::move(own), reader != nullptr ? &reader->stream() : nullptr);
-    transport_.made = std::shared_ptr<Transport>(written, &detail::whole(transport));
+    const bool closes = own != nullptr;  // one of the program's is closed by its connection
+    transport_.reset(new detail::WriterTransport{detail::whole(transport), std::move(own),
+                                                 std::move(kept), closes});
 }
 
 Transport& StreamWriter::transport() const {
-    if (transport_.made == nullptr) {
-        transport_.made = std::make_shared<detail::ProtocolTransport>(
-            detail::StreamHandle(connection()), nullptr);
+    if (transport_ == nullptr) {
+        auto own = std::make_shared<detail::ProtocolTransport>(detail::StreamHandle(connection()),
+                                                               nullptr);
+        Transport& transport = *own;
+        transport_.reset(
+            new detail::WriterTransport{transport, std::move(own), std::nullopt, false});
     }
-    return *transport_.made;
+    return transport_->transport;
 }
 
 }  // namespace asyncio

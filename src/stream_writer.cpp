@@ -202,7 +202,7 @@ void StreamWriter::close() {
 }
 bool StreamWriter::is_closing() const {
     return connection_of(connection()).closing() ||
-           (transport_.made != nullptr && transport_.made->is_closing());
+           (transport_ != nullptr && transport().is_closing());
 }
 void StreamWriter::abort() {
     connection_of(connection()).abort();

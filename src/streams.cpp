@@ -36,10 +36,14 @@ void StreamCount::drop_handle() noexcept {
 
 // ------------------------------------------------------------------------------------ Stream
 
-Stream::Stream(std::size_t limit) : limit_(limit) {
+void check_limit(std::size_t limit) {
     if (limit == 0) {
         raise_value_error("Limit cannot be <= 0");
     }
+}
+
+Stream::Stream(std::size_t limit) : limit_(limit) {
+    check_limit(limit);
 }
 
 // Room is made at the front when half of the buffer has been read, so that each byte is moved once

@@ -22,6 +22,9 @@ namespace asyncio::detail {
 
 class TLSEngine;
 
+/// ValueError if a reader could have nothing in its buffer.
+void check_limit(std::size_t limit);
+
 /// The receiving half: a buffer, and the task that waits for it to be filled.
 class Stream : public StreamCount {
 public:

@@ -67,11 +67,11 @@ static Coroutine<> upgrade_drained(StreamKeep connection, std::shared_ptr<BasePr
 
 Coroutine<> StreamWriter::start_tls(const SSLContext& context, StartTLSOptions options) {
     if (transport_ != nullptr) {
-        if (std::shared_ptr<BaseProtocol> protocol = transport_->get_protocol()) {
+        if (std::shared_ptr<BaseProtocol> protocol = transport().get_protocol()) {
             const auto* const streams = dynamic_cast<StreamReaderProtocol*>(protocol.get());
             return detail::upgrade_drained(
                 detail::StreamKeep(connection()), protocol,
-                asyncio::start_tls(*transport_, protocol, context,
+                asyncio::start_tls(transport(), protocol, context,
                                    {.server_side = streams != nullptr && streams->serves(),
                                     .server_hostname = options.server_hostname,
                                     .ssl_handshake_timeout = options.ssl_handshake_timeout,

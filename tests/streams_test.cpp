@@ -1728,6 +1728,16 @@ static Coroutine<> connect_and_keep(int port, std::optional<StreamPair>& out) {
     out.emplace(co_await open_connection("127.0.0.1", port));
 }
 
+NETWORK_TEST(OpenConnection, takes_a_stream_socket_only) {
+    Socket datagrams(AddressFamily::ipv4, SocketType::datagram);
+    datagrams.bind(*Address::parse("127.0.0.1", 0));
+    co_await sock_connect(datagrams, datagrams.getsockname());
+    const std::string name = "fd=" + std::to_string(datagrams.fileno());
+    const Result<StreamPair> refused = co_await as_result(open_connection(std::move(datagrams)));
+    EXPECT_EQ(describe(refused.error()),
+              "ValueError('A Stream Socket was expected, got <socket " + name + ">')");
+}
+
 // S18: cancelled at every turn, also while the peer's backlog is full and nothing is answered.
 NETWORK_TEST(OpenConnection, leaves_nothing_open_whenever_it_is_cancelled) {
     PeerListener listener(0);

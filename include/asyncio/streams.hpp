@@ -7,6 +7,7 @@
 
 #include <asyncio/coroutines.hpp>
 #include <asyncio/detail/config.hpp>
+#include <asyncio/detail/owned.hpp>
 #include <asyncio/detail/start_server.hpp>
 #include <asyncio/detail/stream_drain.hpp>
 #include <asyncio/detail/stream_handle.hpp>
@@ -128,26 +129,20 @@ private:
     detail::StreamHandle handle_;
 };
 
+namespace detail {
+
+/// What transport() gives, and what keeps it.
+struct WriterTransport;
+struct DropTransport {
+    void operator()(WriterTransport* transport) const noexcept;
+};
+
+}  // namespace detail
+
 class BaseProtocol;   // of <asyncio/protocols.hpp>
 class ReadTransport;  // of <asyncio/transports.hpp>
 class Transport;
 class WriteTransport;
-
-namespace detail {
-
-/// The transport of a StreamWriter, made when it is asked for. (Its destructor is not inline: where
-/// a std::optional holds a writer, g++ 12 would warn of a pointer that is not initialized.)
-class WriterTransport {
-public:
-    WriterTransport() = default;
-    WriterTransport(WriterTransport&& other) noexcept = default;
-    WriterTransport& operator=(WriterTransport&& other) noexcept = default;
-    ~WriterTransport();
-
-    std::shared_ptr<Transport> made;
-};
-
-}  // namespace detail
 
 /// Keyword arguments of StreamWriter::start_tls().
 struct StartTLSOptions {
@@ -284,7 +279,8 @@ private:
     void write_all(std::span<const std::string_view> views);
 
     detail::StreamHandle handle_;
-    mutable detail::WriterTransport transport_;
+    mutable detail::Owned<detail::WriterTransport, detail::DropTransport>
+        transport_;  // if asked for
 };
 
 /// What open_connection() gives: `auto [reader, writer] = co_await open_connection(...);`.
