@@ -1016,6 +1016,45 @@ ASYNC_TEST(StartTLS, lets_the_server_close_its_upgraded_clients_properly) {
     co_await server.wait_closed();
 }
 
+ASYNC_TEST(StartTLS, upgrades_streams_over_transports) {
+    const SSLContext client_side = client_context();
+    Server server = co_await create_server(
+        [] { return std::make_unique<StreamReaderProtocol>(StreamReader(), upgrade_when_asked); },
+        "127.0.0.1", 0);
+    StreamReader reader;
+    auto [transport, protocol] = co_await create_connection(
+        [&reader] { return std::make_unique<StreamReaderProtocol>(reader); }, "127.0.0.1",
+        port_of(server));
+    StreamWriter writer(transport, protocol, reader, get_running_loop());
+    writer.write("STARTTLS\n");
+    EXPECT_EQ(co_await reader.readline(), "go on\n");
+
+    co_await writer.start_tls(client_side, {.server_hostname = "localhost"});
+    EXPECT_TRUE(writer.ssl_object());
+    writer.write("secret\n");
+
+    EXPECT_EQ(co_await reader.readline(), "secret\n");
+    co_await close_all(server, writer);
+}
+
+// What a protocol has already received is for the handshake, too.
+ASYNC_TEST(StartTLS, reads_nothing_unencrypted_over_transports) {
+    heard_error = nullptr;
+    Server server = co_await create_server(
+        [] { return std::make_unique<StreamReaderProtocol>(StreamReader(), upgrade_when_asked); },
+        "127.0.0.1", 0);
+    auto [reader, writer] = co_await open_connection("127.0.0.1", port_of(server));
+    writer.write("STARTTLS\ninjected\n");
+
+    const Result<std::string> all = co_await as_result(reader.read());
+
+    if (all.has_value()) {
+        EXPECT_EQ(all.value().find("injected"), std::string::npos) << "it is echoed if it is read";
+    }
+    EXPECT_NE(heard_error, nullptr) << "it is no ClientHello";
+    co_await close_all(server, writer);
+}
+
 // ---------------------------------------------------------------------------- loops that close
 
 static Coroutine<> whole_life(SSLContext server_side, SSLContext client_side) {
