@@ -16,7 +16,8 @@ namespace asyncio::detail {
 struct ConcurrentState::Shared {
     mutable std::mutex mutex;
     std::condition_variable changed;
-    EventLoop* loop;  // null once it is done: nothing is asked of the loop any more
+    EventLoop* loop = nullptr;  // null once it is done: nothing is asked of the loop any more
+    bool done = false;
     bool cancelled = false;
     std::exception_ptr error;
     std::vector<UniqueFunction<void()>> callbacks;
@@ -24,12 +25,15 @@ struct ConcurrentState::Shared {
     /// It is done; who has the mutex calls, without it, what is given back.
     std::vector<UniqueFunction<void()>> end(bool with_cancellation, std::exception_ptr with_error) {
         loop = nullptr;
+        done = true;
         cancelled = with_cancellation;
         error = std::move(with_error);
         changed.notify_all();
         return std::exchange(callbacks, {});
     }
 };
+
+ConcurrentState::ConcurrentState() : shared_(make_owned<Shared>()) {}
 
 ConcurrentState::ConcurrentState(EventLoop& loop) : shared_(make_owned<Shared>()) {
     shared_->loop = &loop;
@@ -39,7 +43,7 @@ ConcurrentState::~ConcurrentState() = default;
 
 bool ConcurrentState::done() const {
     const std::lock_guard lock(shared_->mutex);
-    return shared_->loop == nullptr;
+    return shared_->done;
 }
 
 bool ConcurrentState::cancelled() const {
@@ -49,8 +53,8 @@ bool ConcurrentState::cancelled() const {
 
 void ConcurrentState::wait(std::optional<Duration> timeout) const {
     std::unique_lock lock(shared_->mutex);
-    const auto is_done = [this] { return shared_->loop == nullptr; };
-    if (!is_done() && shared_->loop == thread_state.loop) {
+    const auto is_done = [this] { return shared_->done; };
+    if (!is_done() && shared_->loop != nullptr && shared_->loop == thread_state.loop) {
         throw RuntimeError("the result would be waited for by the loop that has to compute it");
     }
     constexpr double longest = 1e9;  // seconds: what is added to a clock must not overflow
@@ -80,7 +84,7 @@ std::exception_ptr ConcurrentState::exception() const {
 void ConcurrentState::add_done_callback(UniqueFunction<void()> fn) {
     {
         const std::lock_guard lock(shared_->mutex);
-        if (shared_->loop != nullptr) {
+        if (!shared_->done) {
             shared_->callbacks.push_back(std::move(fn));
             return;
         }
@@ -104,7 +108,7 @@ void ConcurrentState::complete(bool cancelled, std::exception_ptr error) noexcep
     std::vector<UniqueFunction<void()>> callbacks;
     {
         const std::lock_guard lock(shared_->mutex);
-        if (shared_->loop == nullptr) {
+        if (shared_->done) {
             return;
         }
         callbacks = shared_->end(cancelled, std::move(error));
@@ -127,23 +131,23 @@ void ConcurrentState::lose() noexcept {
 bool ConcurrentState::cancel(const std::shared_ptr<ConcurrentState>& self) {
     std::vector<UniqueFunction<void()>> callbacks;
     {
-        const std::lock_guard lock(self->shared_->mutex);
-        EventLoop* const loop = self->shared_->loop;
-        if (loop == nullptr) {
-            return self->shared_->cancelled;
+        const std::lock_guard lock(shared_->mutex);
+        if (shared_->done) {
+            return shared_->cancelled;
         }
         // The loop exists as long as this is not done and the mutex is held: before it closes it
         // makes this done.
         try {
-            loop->call_soon_threadsafe([self] {
+            // The task has `self` until it has been told.
+            shared_->loop->call_soon_threadsafe([self] {
                 if (self->link_ != nullptr) {
                     self->link_->cancel_task();
                 }
             });
         } catch (const RuntimeError&) {}  // it is closing
-        callbacks = self->shared_->end(true, nullptr);
+        callbacks = shared_->end(true, nullptr);
     }
-    self->run_callbacks(std::move(callbacks));
+    run_callbacks(std::move(callbacks));
     return true;
 }
 

@@ -3,6 +3,8 @@
 // SPDX-License-Identifier: MIT
 #include <asyncio/threads.hpp>
 
+#include "signals_blocked.hpp"
+
 #include <asyncio/detail/config.hpp>
 #include <asyncio/log.hpp>
 
@@ -17,7 +19,6 @@
 #include <vector>
 
 #include <pthread.h>
-#include <signal.h>
 
 namespace asyncio {
 
@@ -48,26 +49,6 @@ namespace {
 
 /// Whose thread this is: the State of a pool.
 constinit thread_local const void* pool_of_thread = nullptr;
-
-/// While it exists, this thread and those that it makes get no signals but their own faults'. The
-/// handlers of a program expect to run in its threads, and to interrupt what waits there.
-class SignalsBlocked {
-public:
-    SignalsBlocked() noexcept {
-        sigset_t mask;
-        sigfillset(&mask);
-        for (const int own : {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP}) {
-            sigdelset(&mask, own);
-        }
-        ::pthread_sigmask(SIG_SETMASK, &mask, &before_);
-    }
-    SignalsBlocked(const SignalsBlocked&) = delete;
-    SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-    ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
-private:
-    sigset_t before_;
-};
 
 }  // namespace
 
@@ -156,7 +137,7 @@ void ThreadPoolExecutor::submit(lowlevel::Job& job) {
         const std::string name =
             (state_->prefix + "_" + std::to_string(state_->live)).substr(0, 15);
         try {
-            const SignalsBlocked blocked;
+            const detail::SignalsBlocked blocked;
             state_->threads.emplace_back([state = state_] { state->run_jobs(); });
             ++state_->live;
             ::pthread_setname_np(state_->threads.back().native_handle(), name.c_str());

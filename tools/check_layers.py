@@ -120,6 +120,7 @@ LAYERS = [
     signal_watch
     embedding
     threads
+    signals_blocked
     spawn
     spawn_child
     child
@@ -157,6 +158,26 @@ LAYERS = [
     create_datagram_endpoint
     transport_of
     write_buffer_limits
+    detail/processes/call
+    detail/processes/codec
+    detail/processes/errors
+    detail/processes/fields
+    detail/processes/function
+    detail/processes/map
+    detail/processes/wire
+    processes/death
+    processes/exceptions
+    processes/modules
+    processes/pool
+    processes/pool_thread
+    processes/pool_worker
+    processes/processes
+    processes/protocol
+    processes/server
+    processes/server_process
+    processes/startup
+    processes/trace
+    processes/worker
     detail/server_ref
     detail/start_server
     detail/stream_drain

@@ -274,6 +274,11 @@ public:
     /// A Future of what it returns; cancelling it does not stop a call that has begun.
     template <class Fn, class... Args>
     auto run_in_executor(Executor* executor, Fn&& fn, Args&&... args);
+    /// The same where `executor` is not one of threads (ProcessPoolExecutor): a Future of what its
+    /// submit(fn, args...) gives.
+    template <class E, class Fn, class... Args>
+        requires(!std::is_convertible_v<E*, Executor*>)
+    auto run_in_executor(E* executor, Fn&& fn, Args&&... args);
 
     /// What run_in_executor(nullptr, ...) and to_thread() use from now on; null: one that is made
     /// when needed. The loop shuts it down when it is closed, and never waits for it: one that the

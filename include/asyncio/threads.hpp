@@ -91,4 +91,10 @@ auto EventLoop::run_in_executor(Executor* executor, Fn&& fn, Args&&... args) {
     }
 }
 
+template <class E, class Fn, class... Args>
+    requires(!std::is_convertible_v<E*, Executor*>)
+auto EventLoop::run_in_executor(E* executor, Fn&& fn, Args&&... args) {
+    return wrap_future(executor->submit(std::forward<Fn>(fn), std::forward<Args>(args)...), *this);
+}
+
 }  // namespace asyncio

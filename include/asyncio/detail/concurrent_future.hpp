@@ -26,13 +26,24 @@ namespace detail {
 
 class ConcurrentLink;
 
-/// What a ConcurrentFuture is a handle of, without the type of its result. The task behind it is
-/// touched by the loop's thread alone.
+template <class T>
+Future<void> when_done(const ConcurrentFuture<T>& future, EventLoop& loop);
+
+/// What a ConcurrentFuture is a handle of, without the type of its result. The task behind it, if it
+/// is a loop that computes it, is touched by the loop's thread alone.
 class ConcurrentState {
 public:
+    /// Whoever computes it, if it is no loop, derives from this.
+    ConcurrentState();
     explicit ConcurrentState(EventLoop& loop);
     ConcurrentState(const ConcurrentState&) = delete;
     ConcurrentState& operator=(const ConcurrentState&) = delete;
+    virtual ~ConcurrentState();
+
+    /// Asks whoever computes it for the end; `self` is this. True if it is cancelled from now on.
+    virtual bool cancel(const std::shared_ptr<ConcurrentState>& self);
+    /// Is it computed at this moment, so that it cannot be cancelled?
+    [[nodiscard]] virtual bool running() const { return false; }
 
     [[nodiscard]] bool done() const;
     [[nodiscard]] bool cancelled() const;
@@ -43,7 +54,7 @@ public:
     [[nodiscard]] std::exception_ptr exception() const;
     void add_done_callback(UniqueFunction<void()> fn);
 
-    // ---- by the loop's thread: the result is in its place by then
+    // ---- by whoever computes it: the result is in its place by then
 
     void finish(std::exception_ptr error) noexcept;
     void finish_cancelled() noexcept;
@@ -51,11 +62,6 @@ public:
     void lose() noexcept;
 
     void set_link(ConcurrentLink* link) noexcept { link_ = link; }
-
-protected:
-    ~ConcurrentState();
-    /// Cancels the task, which has `self` until it has been told.
-    static bool cancel(const std::shared_ptr<ConcurrentState>& self);
 
 private:
     struct Shared;
@@ -67,20 +73,19 @@ private:
 };
 
 template <class T>
-class ConcurrentStateOf final : public ConcurrentState {
+class ConcurrentStateOf : public ConcurrentState {
 public:
     using ConcurrentState::ConcurrentState;
 
-    static bool cancel(const std::shared_ptr<ConcurrentStateOf>& self) {
-        return ConcurrentState::cancel(self);
-    }
-    void take_result(const Task<T>& task) noexcept {
+    /// What `make()` gives, or throws, is what it ends with.
+    template <class Make>
+    void finish_with(Make&& make) noexcept {
         try {
             if constexpr (std::is_void_v<T>) {
-                task.result();
+                make();
                 outcome_.emplace();
             } else {
-                outcome_.emplace(task.result());
+                outcome_.emplace(make());
             }
             finish(nullptr);
         } catch (...) {
@@ -148,7 +153,7 @@ public:
                 if (done.cancelled()) {
                     state->finish_cancelled();
                 } else if (!state->cancelled()) {  // an exception is the loop's to report, then
-                    state->take_result(done);
+                    state->finish_with([&done]() -> decltype(auto) { return done.result(); });
                 }
             });
         } catch (...) {
@@ -176,8 +181,9 @@ private:
 
 }  // namespace detail
 
-/// A result that a loop computes, for other threads: what run_coroutine_threadsafe() gives. A
-/// shared handle; empty by default. Mirrors concurrent.futures.Future.
+/// A result that is computed elsewhere, for any thread: by a loop, which is what
+/// run_coroutine_threadsafe() gives, or by a process (ProcessPoolExecutor::submit). A shared
+/// handle; empty by default. Mirrors concurrent.futures.Future.
 ///
 /// Once its loop is closed it is done: with RuntimeError("Event loop is closed") if the coroutine
 /// was not. So nobody waits for ever.
@@ -189,11 +195,16 @@ public:
     using value_type = T;
 
     ConcurrentFuture() = default;
+    /// For authors of executors.
+    explicit ConcurrentFuture(std::shared_ptr<detail::ConcurrentStateOf<T>> state) noexcept
+        : state_(std::move(state)) {}
     explicit operator bool() const noexcept { return state_ != nullptr; }
     bool operator==(const ConcurrentFuture&) const noexcept = default;
 
     [[nodiscard]] bool done() const { return state().done(); }
     [[nodiscard]] bool cancelled() const { return state().cancelled(); }
+    /// Is it under way, so that cancel() comes too late? (Of a coroutine it never does.)
+    [[nodiscard]] bool running() const { return state().running(); }
 
     /// Waits, at most for `timeout`, and gives the result: a copy, or the result itself, once, if
     /// it only moves. Throws what the coroutine threw, CancelledError if it was cancelled,
@@ -209,12 +220,9 @@ public:
         return state().exception();
     }
 
-    /// False if it has a result or an exception. Otherwise it is cancelled from now on, and the
-    /// task will be: which may clean up, and no longer change that.
-    bool cancel() const {
-        static_cast<void>(state());
-        return detail::ConcurrentStateOf<T>::cancel(state_);
-    }
+    /// False if it has a result or an exception, or is running(). Otherwise it is cancelled from now
+    /// on; a task will be: which may clean up, and no longer change that.
+    bool cancel() const { return state().cancel(state_); }
 
     /// Calls `fn(future)` as soon as it is done, in the thread that makes it so: now, if it is
     /// done. What it throws is logged.
@@ -226,13 +234,11 @@ public:
     }
 
 private:
-    template <class A>
-    friend auto run_coroutine_threadsafe(A&& awaitable, EventLoop& loop);
     template <class U>
     friend Future<U> wrap_future(const ConcurrentFuture<U>& future, EventLoop& loop);
+    template <class U>
+    friend Future<void> detail::when_done(const ConcurrentFuture<U>& future, EventLoop& loop);
 
-    explicit ConcurrentFuture(std::shared_ptr<detail::ConcurrentStateOf<T>> state) noexcept
-        : state_(std::move(state)) {}
     [[nodiscard]] detail::ConcurrentStateOf<T>& state() const {
         if (state_ == nullptr) {
             detail::raise_empty_future();
@@ -276,6 +282,16 @@ Future<T> wrap_future(const ConcurrentFuture<T>& future, EventLoop& loop = get_r
     });
     return wrapped;
 }
+
+/// A Future on `loop` that is done when `future` is, and has nothing to do with its result.
+/// Cancelling it cancels nothing else.
+template <class T>
+Future<void> detail::when_done(const ConcurrentFuture<T>& future, EventLoop& loop) {
+    static_cast<void>(future.state());
+    WhenDone executor(future.state_);
+    return submit_work(loop, &executor, [] {});
+}
+
 /// A future is given back as it is.
 template <class F>
     requires std::is_base_of_v<AnyFuture, F>

@@ -1,0 +1,113 @@
+// pool.hpp - what a ProcessPoolExecutor is a handle of: calls that wait, workers, and the thread
+// that brings them together.
+//
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "pool_worker.hpp"
+#include "server_process.hpp"
+
+#include <asyncio/processes.hpp>
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace asyncio::detail {
+
+/// Calls are done without the lock, for that runs what the user has: whoever finds out how one ends
+/// notes it as an Ending, under the lock, and gives the endings when the lock is free.
+class ProcessPool : public std::enable_shared_from_this<ProcessPool> {
+public:
+    ProcessPool(const ProcessPoolOptions& options, std::string initial_call);
+    ~ProcessPool();
+    ProcessPool(const ProcessPool&) = delete;
+    ProcessPool& operator=(const ProcessPool&) = delete;
+
+    void submit(std::shared_ptr<RemoteCall> call);
+    bool cancel(RemoteCall& call);
+    [[nodiscard]] bool is_running(const RemoteCall& call);
+    void shutdown(bool wait, bool cancel_futures);
+    /// With this signal to all workers, now.
+    void shutdown_by(int signal);
+    /// Whoever would have to wait for it does not.
+    void leave() noexcept;
+
+    [[nodiscard]] std::vector<int> pids();
+    [[nodiscard]] const ProcessPoolOptions& options() const noexcept { return options_; }
+
+private:
+    struct Ending {
+        std::shared_ptr<RemoteCall> call;
+        std::exception_ptr error;  // null: it is cancelled
+    };
+    using Endings = std::vector<Ending>;
+    using Lock = std::unique_lock<std::mutex>;
+
+    using Replies = std::vector<std::pair<std::shared_ptr<RemoteCall>, PoolWorker::Reply>>;
+
+    // ---- in the pool's thread
+    void run() noexcept;
+    bool run_once();
+    void handle_worker(PoolWorker& worker, int events);
+    PoolWorker::Received read_replies(PoolWorker& worker);
+    void handle_server();
+    void handle(const ServerMessage& message);
+    void server_ended();
+    void worker_ended(int id, const std::string& how);
+    void give_endings();
+    static std::exception_ptr error_in(std::string_view bytes) noexcept;
+
+    // ---- there, with the lock
+    void start_workers();
+    void close_idle_workers();
+    int kill_overdue();
+    void take_reply(PoolWorker& worker, const PoolWorker::Reply& reply, Replies& replies,
+                    bool& broken);
+
+    // ---- with the lock
+    void dispatch(std::size_t most);
+    void share_out();
+    [[nodiscard]] std::size_t room(const PoolWorker& worker, std::size_t most) const;
+    [[nodiscard]] bool wants_worker() const;
+    void end_call(std::shared_ptr<RemoteCall> call, std::exception_ptr error);
+    void cancel_waiting();
+    void break_pool(const std::string& why);
+    void send_signal(const PoolWorker& worker, int signal);
+    void wake() noexcept;
+    [[nodiscard]] std::size_t usual_load_now() const noexcept;
+    void note_duration(std::int64_t nanoseconds) noexcept;
+    [[nodiscard]] PoolWorker* find(int id);
+    static std::string describe_call(const RemoteCall& call);
+
+    const ProcessPoolOptions options_;
+    const std::string initial_call_;
+    const pid_t owner_;
+
+    std::mutex mutex_;
+    std::deque<std::shared_ptr<RemoteCall>> waiting_;
+    std::vector<std::unique_ptr<PoolWorker>> workers_;
+    Endings endings_;
+    ServerProcess server_;
+    OwnedFd wake_;
+    bool woken_ = false;
+    bool ending_ = false;
+    std::string broken_;  // why; empty: it is not
+    int forced_ = 0;      // the signal by which the workers are ended
+    std::uint64_t last_call_ = 0;
+    int last_worker_ = 0;              // its id
+    int failed_starts_ = 0;            // without one between them that was ready
+    std::int64_t mean_duration_ = -1;  // of calls, lately; -1: not known
+
+    std::mutex joining_;
+    std::thread thread_;
+    std::thread::id thread_id_;
+};
+
+}  // namespace asyncio::detail

@@ -1,0 +1,207 @@
+// pool_worker.cpp - sends calls to a worker process and receives its replies.
+//
+// SPDX-License-Identifier: MIT
+#include "pool_worker.hpp"
+
+#include <asyncio/exceptions.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+namespace asyncio::detail {
+
+OwnedFd::~OwnedFd() {
+    if (fd_ >= 0) {
+        ::close(fd_);
+    }
+}
+
+PoolWorker::PoolWorker(int id, std::string first) : id_(id), first_(std::move(first)) {
+    std::array<int, 2> sockets{};
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets.data()) != 0) {
+        raise_os_error(errno, "make the socket of a worker process");
+    }
+    socket_ = OwnedFd(sockets[0]);
+    socket_of_process_ = OwnedFd(sockets[1]);
+    page_of_process_ = OwnedFd(::memfd_create("asyncio-worker", MFD_CLOEXEC));
+    void* memory = MAP_FAILED;
+    if (page_of_process_ && ::ftruncate(page_of_process_.get(), sizeof(WorkerPage)) == 0) {
+        memory = ::mmap(nullptr, sizeof(WorkerPage), PROT_READ | PROT_WRITE, MAP_SHARED,
+                        page_of_process_.get(), 0);
+    }
+    if (memory == MAP_FAILED) {
+        raise_os_error(errno, "make the page of a worker process");
+    }
+    page_ = ::new (memory) WorkerPage();
+}
+
+PoolWorker::~PoolWorker() {
+    if (page_ != nullptr) {
+        ::munmap(page_, sizeof(WorkerPage));
+    }
+}
+
+void PoolWorker::close_those_of_process() noexcept {
+    socket_of_process_.close();
+    page_of_process_.close();
+}
+
+// ----------------------------------------------------------------------------------- sending
+
+void PoolWorker::add(std::shared_ptr<RemoteCall> call) {
+    call->number_ = ++given_;
+    call->worker_ = this;
+    call->state_ = RemoteCall::State::sent;
+    CallHeader header;
+    std::memcpy(&header, call->request.data(), sizeof header);
+    header.size = call->request.size() - sizeof header;
+    header.number = given_;
+    std::memcpy(call->request.data(), &header, sizeof header);
+    page_->queue(given_);
+    calls_.push_back(std::move(call));
+    ++unsent_;
+}
+
+void PoolWorker::send() noexcept {
+    while (sent_of_first_ < first_.size() || unsent_ != 0) {
+        constexpr std::size_t most = 32;
+        std::array<iovec, most> parts;
+        std::size_t count = 0;
+        const auto add_part = [&parts, &count](std::string& text, std::size_t from) {
+            parts[count++] = {text.data() + from, text.size() - from};
+        };
+        if (sent_of_first_ < first_.size()) {
+            add_part(first_, sent_of_first_);
+        }
+        std::size_t skipped = sent_of_next_;
+        for (std::size_t i = calls_.size() - unsent_; i < calls_.size() && count < most; ++i) {
+            add_part(calls_[i]->request, std::exchange(skipped, 0));
+        }
+        msghdr message{};
+        message.msg_iov = parts.data();
+        message.msg_iovlen = count;
+        const ssize_t result = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (result < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            return;  // it is full, or its process is dead, as will be seen
+        }
+        auto sent = static_cast<std::size_t>(result);
+        const std::size_t of_first = std::min(sent, first_.size() - sent_of_first_);
+        sent_of_first_ += of_first;
+        sent += sent_of_next_;
+        sent -= of_first;
+        while (unsent_ != 0) {
+            const std::size_t size = calls_[calls_.size() - unsent_]->request.size();
+            if (sent < size) {
+                break;
+            }
+            sent -= size;
+            --unsent_;
+        }
+        sent_of_next_ = sent;
+    }
+}
+
+void PoolWorker::close_input() noexcept {
+    input_closed_ = true;
+    ::shutdown(socket_.get(), SHUT_WR);
+}
+
+// ------------------------------------------------------------------------------ taking back
+
+bool PoolWorker::is_running(const RemoteCall& call) noexcept {
+    return page_->is_running(call.number_);
+}
+
+std::shared_ptr<RemoteCall> PoolWorker::take_back(const RemoteCall& call) {
+    const auto at = std::find_if(calls_.begin(), calls_.end(),
+                                 [&call](const auto& each) { return each.get() == &call; });
+    if (at == calls_.end()) {
+        return nullptr;
+    }
+    const auto index = static_cast<std::size_t>(at - calls_.begin());
+    const std::size_t first_unsent = calls_.size() - unsent_;
+    if (index == first_unsent && unsent_ != 0 && sent_of_next_ != 0) {
+        return nullptr;  // half of it is on its way: the rest has to follow
+    }
+    if (!page_->claim(call.number_, WorkerPage::revoked)) {
+        return nullptr;
+    }
+    if (index >= first_unsent) {
+        --unsent_;
+    }
+    std::shared_ptr<RemoteCall> taken = std::move(*at);
+    calls_.erase(at);
+    taken->worker_ = nullptr;
+    taken->state_ = RemoteCall::State::waiting;
+    return taken;
+}
+
+std::shared_ptr<RemoteCall> PoolWorker::take_last_back() {
+    return calls_.empty() ? nullptr : take_back(*calls_.back());
+}
+
+// --------------------------------------------------------------------------------- receiving
+
+PoolWorker::Received PoolWorker::receive() noexcept {
+    constexpr std::size_t step = std::size_t{64} * 1024;
+    received_.erase(0, read_);
+    read_ = 0;
+    const std::size_t before = received_.size();
+    try {
+        // More at a time where much has come already; never because a size says so.
+        received_.resize(before + std::max(step, std::min(before, 64 * step)));
+    } catch (...) {
+        return Received::end;
+    }
+    const ssize_t size =
+        ::recv(socket_.get(), received_.data() + before, received_.size() - before, MSG_DONTWAIT);
+    received_.resize(before + static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+    if (size > 0) {
+        return Received::something;
+    }
+    return size < 0 && (errno == EAGAIN || errno == EINTR) ? Received::nothing : Received::end;
+}
+
+std::optional<PoolWorker::Reply> PoolWorker::next_reply(bool& broken) noexcept {
+    Reply reply;
+    const std::size_t there = received_.size() - read_;
+    if (there < sizeof reply.header) {
+        return std::nullopt;
+    }
+    std::memcpy(&reply.header, received_.data() + read_, sizeof reply.header);
+    if (reply.header.magic != ReplyHeader::right_magic) {
+        broken = true;
+        return std::nullopt;
+    }
+    if (there - sizeof reply.header < reply.header.size) {
+        return std::nullopt;
+    }
+    reply.bytes = {received_.data() + read_ + sizeof reply.header, reply.header.size};
+    read_ += sizeof reply.header + reply.header.size;
+    return reply;
+}
+
+std::shared_ptr<RemoteCall> PoolWorker::answered(const ReplyHeader& reply) noexcept {
+    if (calls_.empty() || calls_.size() == unsent_ || calls_.front()->number_ != reply.number) {
+        return nullptr;
+    }
+    std::shared_ptr<RemoteCall> call = std::move(calls_.front());
+    calls_.pop_front();
+    ++served_;
+    call->worker_ = nullptr;
+    return call;
+}
+
+}  // namespace asyncio::detail

@@ -1,0 +1,117 @@
+// pool_worker.hpp - a worker as its pool sees it: the calls that were sent to it, and its replies.
+//
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "protocol.hpp"
+
+#include <asyncio/detail/processes/call.hpp>
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <sys/types.h>
+
+namespace asyncio::detail {
+
+/// A descriptor that is closed with this.
+class OwnedFd {
+public:
+    OwnedFd() = default;
+    explicit OwnedFd(int fd) noexcept : fd_(fd) {}
+    OwnedFd(OwnedFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    OwnedFd& operator=(OwnedFd&& other) noexcept {
+        std::swap(fd_, other.fd_);
+        return *this;
+    }
+    ~OwnedFd();
+    [[nodiscard]] int get() const noexcept { return fd_; }
+    explicit operator bool() const noexcept { return fd_ >= 0; }
+    void close() noexcept { OwnedFd(std::move(*this)); }
+
+private:
+    int fd_ = -1;
+};
+
+/// All of it is used by one thread at a time: with the pool's lock, but for receive(), which only
+/// the pool's own thread calls.
+class PoolWorker {
+public:
+    /// Of a socket and a page of its own; OSError. `first` is what is sent first.
+    PoolWorker(int id, std::string first);
+    PoolWorker(const PoolWorker&) = delete;
+    PoolWorker& operator=(const PoolWorker&) = delete;
+    ~PoolWorker();
+
+    [[nodiscard]] int id() const noexcept { return id_; }
+    [[nodiscard]] int socket() const noexcept { return socket_.get(); }
+    /// What the process gets; once it has them they are closed here.
+    [[nodiscard]] int socket_of_process() const noexcept { return socket_of_process_.get(); }
+    [[nodiscard]] int page_of_process() const noexcept { return page_of_process_.get(); }
+    void close_those_of_process() noexcept;
+
+    /// Puts a call behind those that it has. send() sends it.
+    void add(std::shared_ptr<RemoteCall> call);
+    /// Sends what the socket takes; what it does not take wants_to_send().
+    void send() noexcept;
+    [[nodiscard]] bool wants_to_send() const noexcept { return socket_ && unsent_ != 0; }
+    /// It will get no more, and ends when it has made what it has.
+    void close_input() noexcept;
+    [[nodiscard]] bool input_closed() const noexcept { return input_closed_; }
+
+    /// The calls that it has and has not answered.
+    [[nodiscard]] std::size_t load() const noexcept { return calls_.size(); }
+    [[nodiscard]] std::deque<std::shared_ptr<RemoteCall>>& calls() noexcept { return calls_; }
+    /// How many it has answered.
+    [[nodiscard]] std::uint64_t served() const noexcept { return served_; }
+
+    /// Has it begun this one?
+    [[nodiscard]] bool is_running(const RemoteCall& call) noexcept;
+    [[nodiscard]] std::int64_t begun() noexcept { return page_->begun.load(); }
+    /// Takes a call back that it has not begun; null if it has.
+    std::shared_ptr<RemoteCall> take_back(const RemoteCall& call);
+    /// The same with the last one.
+    std::shared_ptr<RemoteCall> take_last_back();
+
+    /// Receives what is there. Neither blocks nor throws.
+    enum class Received { something, nothing, end };
+    Received receive() noexcept;
+    /// The next reply that is complete; its bytes are good until receive(). `broken` if it is none.
+    struct Reply {
+        ReplyHeader header;
+        std::string_view bytes;
+    };
+    std::optional<Reply> next_reply(bool& broken) noexcept;
+    /// The call that this is the reply to, which it has no more; null if there is none.
+    std::shared_ptr<RemoteCall> answered(const ReplyHeader& reply) noexcept;
+
+    pid_t pid = 0;
+    bool ready = false;    ///< it has said so
+    bool doomed = false;   ///< it was killed by the pool, for one call's sake
+    bool fresh = false;    ///< has been given calls that are to be sent
+    bool hung_up = false;  ///< its socket has ended: nothing is polled any more
+
+private:
+    int id_;
+    OwnedFd socket_;
+    OwnedFd socket_of_process_;
+    OwnedFd page_of_process_;
+    WorkerPage* page_ = nullptr;
+    std::deque<std::shared_ptr<RemoteCall>> calls_;
+    std::string first_;
+    std::size_t sent_of_first_ = 0;
+    std::size_t unsent_ = 0;        // of calls_, the last ones
+    std::size_t sent_of_next_ = 0;  // bytes, of the first of these
+    std::uint64_t given_ = 0;  // calls, also those that were taken back: the number of the last one
+    std::uint64_t served_ = 0;
+    std::string received_;
+    std::size_t read_ = 0;  // of received_
+    bool input_closed_ = false;
+};
+
+}  // namespace asyncio::detail
