@@ -160,6 +160,9 @@ LAYERS = [
     write_buffer_limits
     detail/processes/call
     detail/processes/codec
+    detail/processes/connection
+    detail/processes/shared_memory
+    processes/send_descriptors
     detail/processes/errors
     detail/processes/fields
     detail/processes/function

@@ -1,4 +1,5 @@
-// processes.hpp - work in other processes: ProcessPoolExecutor.
+// processes.hpp - work in other processes: ProcessPoolExecutor; SharedMemory, Connection and
+// ProcessQueue between them.
 //
 // Mirrors concurrent.futures.ProcessPoolExecutor; differences: docs/processes.md. A library of its
 // own: asyncio::processes.
@@ -6,7 +7,9 @@
 #pragma once
 
 #include <asyncio/detail/processes/call.hpp>
+#include <asyncio/detail/processes/connection.hpp>
 #include <asyncio/detail/processes/map.hpp>
+#include <asyncio/detail/processes/shared_memory.hpp>
 #include <asyncio/threads.hpp>
 
 #include <cstddef>
@@ -89,8 +92,8 @@ public:
         requires std::is_invocable_v<std::decay_t<Fn>&, std::decay_t<Args>...>
     ProcessPoolExecutor(ProcessPoolOptions options, Fn&& initializer, Args&&... initargs)
         : ProcessPoolExecutor(
-              options, InitialCall{detail::write_call<detail::RemoteFunctionFor<Fn, Args...>>(
-                           std::forward<Fn>(initializer), std::forward<Args>(initargs)...)}) {}
+              options, detail::write_call<detail::RemoteFunctionFor<Fn, Args...>>(
+                           std::forward<Fn>(initializer), std::forward<Args>(initargs)...)) {}
     ProcessPoolExecutor(const ProcessPoolExecutor&) = delete;
     ProcessPoolExecutor& operator=(const ProcessPoolExecutor&) = delete;
     ~ProcessPoolExecutor();
@@ -147,10 +150,7 @@ public:
     [[nodiscard]] std::vector<int> worker_pids() const;
 
 private:
-    struct InitialCall {
-        std::string bytes;
-    };
-    ProcessPoolExecutor(ProcessPoolOptions options, InitialCall initial_call);
+    ProcessPoolExecutor(ProcessPoolOptions options, detail::Message&& initial_call);
     void add(std::shared_ptr<detail::RemoteCall> call, const ProcessCallOptions& options);
 
     std::shared_ptr<detail::ProcessPool> pool_;

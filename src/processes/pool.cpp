@@ -43,20 +43,18 @@ ProcessPoolOptions filled_in(ProcessPoolOptions options) {
 }
 
 // To a worker: with the initial call or without, it has a header.
-std::string first_message(std::string initial_call) {
+Message first_message(Message initial_call) {
     CallHeader header;
-    if (initial_call.empty()) {
-        initial_call.assign(sizeof header, '\0');
+    if (initial_call.bytes.empty()) {
+        initial_call.bytes.assign(sizeof header, '\0');
     }
-    std::memcpy(&header, initial_call.data(), sizeof header);
-    header.size = initial_call.size() - sizeof header;
-    std::memcpy(initial_call.data(), &header, sizeof header);
+    complete_header(initial_call, 0);
     return initial_call;
 }
 
 }  // namespace
 
-ProcessPool::ProcessPool(const ProcessPoolOptions& options, std::string initial_call)
+ProcessPool::ProcessPool(const ProcessPoolOptions& options, Message initial_call)
     : options_(filled_in(options)),
       initial_call_(first_message(std::move(initial_call))),
       owner_(::getpid()),
@@ -184,7 +182,7 @@ std::vector<int> ProcessPool::pids() {
 void ProcessPool::wake() noexcept {
     if (!std::exchange(woken_, true)) {
         const std::uint64_t one = 1;
-        static_cast<void>(::write(wake_.get(), &one, sizeof one));
+        static_cast<void>(::write(wake_.fileno(), &one, sizeof one));
     }
 }
 

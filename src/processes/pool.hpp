@@ -25,7 +25,7 @@ namespace asyncio::detail {
 /// notes it as an Ending, under the lock, and gives the endings when the lock is free.
 class ProcessPool : public std::enable_shared_from_this<ProcessPool> {
 public:
-    ProcessPool(const ProcessPoolOptions& options, std::string initial_call);
+    ProcessPool(const ProcessPoolOptions& options, Message initial_call);
     ~ProcessPool();
     ProcessPool(const ProcessPool&) = delete;
     ProcessPool& operator=(const ProcessPool&) = delete;
@@ -87,7 +87,7 @@ private:
     static std::string describe_call(const RemoteCall& call);
 
     const ProcessPoolOptions options_;
-    const std::string initial_call_;
+    const Message initial_call_;
     const pid_t owner_;
 
     std::mutex mutex_;
@@ -95,7 +95,7 @@ private:
     std::vector<std::unique_ptr<PoolWorker>> workers_;
     Endings endings_;
     ServerProcess server_;
-    OwnedFd wake_;
+    FileDescriptor wake_;
     bool woken_ = false;
     bool ending_ = false;
     std::string broken_;  // why; empty: it is not

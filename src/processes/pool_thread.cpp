@@ -62,7 +62,7 @@ bool ProcessPool::run_once() {
         } else if ((ending_ || !broken_.empty()) && waiting_.empty() && workers_.empty()) {
             return true;
         }
-        polled.push_back({wake_.get(), POLLIN, 0});
+        polled.push_back({wake_.fileno(), POLLIN, 0});
         polled.push_back({server_.socket(), POLLIN, 0});  // none: -1, which is passed over
         for (const auto& worker : workers_) {
             if (!worker->hung_up) {
@@ -75,7 +75,7 @@ bool ProcessPool::run_once() {
     if (::poll(polled.data(), polled.size(), milliseconds) > 0) {
         if (polled[0].revents != 0) {
             std::uint64_t count = 0;
-            static_cast<void>(::read(wake_.get(), &count, sizeof count));
+            static_cast<void>(::read(wake_.fileno(), &count, sizeof count));
         }
         constexpr std::size_t first = 2;
         for (std::size_t i = 0; i < workers.size(); ++i) {
@@ -220,7 +220,7 @@ void ProcessPool::take_reply(PoolWorker& worker, const PoolWorker::Reply& reply,
     note_duration(reply.header.nanoseconds);
     if (call->state_ != RemoteCall::State::done) {
         call->state_ = RemoteCall::State::done;
-        std::string().swap(call->request);
+        call->request = {};
         replies.emplace_back(std::move(call), reply);
     }
 }

@@ -3,6 +3,8 @@
 // SPDX-License-Identifier: MIT
 #include "pool_worker.hpp"
 
+#include "send_descriptors.hpp"
+
 #include <asyncio/exceptions.hpp>
 
 #include <algorithm>
@@ -19,24 +21,27 @@
 
 namespace asyncio::detail {
 
-OwnedFd::~OwnedFd() {
-    if (fd_ >= 0) {
-        ::close(fd_);
-    }
+void complete_header(Message& message, std::uint64_t number) noexcept {
+    CallHeader header;
+    std::memcpy(&header, message.bytes.data(), sizeof header);
+    header.size = message.bytes.size() - sizeof header;
+    header.number = number;
+    header.descriptors = message.descriptors.size();
+    std::memcpy(message.bytes.data(), &header, sizeof header);
 }
 
-PoolWorker::PoolWorker(int id, std::string first) : id_(id), first_(std::move(first)) {
+PoolWorker::PoolWorker(int id, const Message& first) : id_(id), first_(first) {
     std::array<int, 2> sockets{};
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets.data()) != 0) {
         raise_os_error(errno, "make the socket of a worker process");
     }
-    socket_ = OwnedFd(sockets[0]);
-    socket_of_process_ = OwnedFd(sockets[1]);
-    page_of_process_ = OwnedFd(::memfd_create("asyncio-worker", MFD_CLOEXEC));
+    socket_ = FileDescriptor(sockets[0]);
+    socket_of_process_ = FileDescriptor(sockets[1]);
+    page_of_process_ = FileDescriptor(::memfd_create("asyncio-worker", MFD_CLOEXEC));
     void* memory = MAP_FAILED;
-    if (page_of_process_ && ::ftruncate(page_of_process_.get(), sizeof(WorkerPage)) == 0) {
+    if (page_of_process_ && ::ftruncate(page_of_process_.fileno(), sizeof(WorkerPage)) == 0) {
         memory = ::mmap(nullptr, sizeof(WorkerPage), PROT_READ | PROT_WRITE, MAP_SHARED,
-                        page_of_process_.get(), 0);
+                        page_of_process_.fileno(), 0);
     }
     if (memory == MAP_FAILED) {
         raise_os_error(errno, "make the page of a worker process");
@@ -61,53 +66,57 @@ void PoolWorker::add(std::shared_ptr<RemoteCall> call) {
     call->number_ = ++given_;
     call->worker_ = this;
     call->state_ = RemoteCall::State::sent;
-    CallHeader header;
-    std::memcpy(&header, call->request.data(), sizeof header);
-    header.size = call->request.size() - sizeof header;
-    header.number = given_;
-    std::memcpy(call->request.data(), &header, sizeof header);
+    complete_header(call->request, given_);
     page_->queue(given_);
     calls_.push_back(std::move(call));
     ++unsent_;
 }
 
+// The message that is to be sent first, from where it has been sent to.
+const Message& PoolWorker::next_message() const noexcept {
+    return first_sent_ ? calls_[calls_.size() - unsent_]->request : first_;
+}
+
+// Several at once; but descriptors go with the first byte of the one that they belong to, alone.
+std::size_t PoolWorker::gather(std::span<iovec> parts) noexcept {
+    std::size_t count = 0;
+    const auto add_part = [&parts, &count](const Message& message, std::size_t from) {
+        parts[count++] = {const_cast<char*>(message.bytes.data()) + from,
+                          message.bytes.size() - from};
+    };
+    add_part(next_message(), sent_of_next_);
+    if (!next_message().descriptors.empty()) {
+        return count;
+    }
+    const std::size_t next = calls_.size() - unsent_ + (first_sent_ ? 1 : 0);
+    for (std::size_t i = next; i < calls_.size() && count < parts.size(); ++i) {
+        if (!calls_[i]->request.descriptors.empty()) {
+            break;
+        }
+        add_part(calls_[i]->request, 0);
+    }
+    return count;
+}
+
 void PoolWorker::send() noexcept {
-    while (sent_of_first_ < first_.size() || unsent_ != 0) {
+    while (wants_to_send()) {
         constexpr std::size_t most = 32;
         std::array<iovec, most> parts;
-        std::size_t count = 0;
-        const auto add_part = [&parts, &count](std::string& text, std::size_t from) {
-            parts[count++] = {text.data() + from, text.size() - from};
-        };
-        if (sent_of_first_ < first_.size()) {
-            add_part(first_, sent_of_first_);
+        const std::size_t count = gather(parts);
+        std::span<const FileDescriptor> descriptors;
+        if (sent_of_next_ == 0) {
+            descriptors = next_message().descriptors;
         }
-        std::size_t skipped = sent_of_next_;
-        for (std::size_t i = calls_.size() - unsent_; i < calls_.size() && count < most; ++i) {
-            add_part(calls_[i]->request, std::exchange(skipped, 0));
-        }
-        msghdr message{};
-        message.msg_iov = parts.data();
-        message.msg_iovlen = count;
-        const ssize_t result = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        const ssize_t result =
+            send_with_descriptors(socket_.fileno(), {parts.data(), count}, descriptors);
         if (result < 0) {
-            if (errno == EINTR) {
-                continue;
-            }
             return;  // it is full, or its process is dead, as will be seen
         }
-        auto sent = static_cast<std::size_t>(result);
-        const std::size_t of_first = std::min(sent, first_.size() - sent_of_first_);
-        sent_of_first_ += of_first;
-        sent += sent_of_next_;
-        sent -= of_first;
-        while (unsent_ != 0) {
-            const std::size_t size = calls_[calls_.size() - unsent_]->request.size();
-            if (sent < size) {
-                break;
-            }
-            sent -= size;
-            --unsent_;
+        auto sent = static_cast<std::size_t>(result) + sent_of_next_;
+        while (wants_to_send() && sent >= next_message().bytes.size()) {
+            sent -= next_message().bytes.size();
+            unsent_ -= first_sent_ ? 1 : 0;
+            first_sent_ = true;
         }
         sent_of_next_ = sent;
     }
@@ -115,7 +124,7 @@ void PoolWorker::send() noexcept {
 
 void PoolWorker::close_input() noexcept {
     input_closed_ = true;
-    ::shutdown(socket_.get(), SHUT_WR);
+    ::shutdown(socket_.fileno(), SHUT_WR);
 }
 
 // ------------------------------------------------------------------------------ taking back
@@ -165,8 +174,8 @@ PoolWorker::Received PoolWorker::receive() noexcept {
     } catch (...) {
         return Received::end;
     }
-    const ssize_t size =
-        ::recv(socket_.get(), received_.data() + before, received_.size() - before, MSG_DONTWAIT);
+    const ssize_t size = ::recv(socket_.fileno(), received_.data() + before,
+                                received_.size() - before, MSG_DONTWAIT);
     received_.resize(before + static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
     if (size > 0) {
         return Received::something;

@@ -5,61 +5,49 @@
 
 #include "protocol.hpp"
 
+#include <asyncio/descriptors.hpp>
 #include <asyncio/detail/processes/call.hpp>
 
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include <sys/types.h>
+#include <sys/uio.h>
 
 namespace asyncio::detail {
 
-/// A descriptor that is closed with this.
-class OwnedFd {
-public:
-    OwnedFd() = default;
-    explicit OwnedFd(int fd) noexcept : fd_(fd) {}
-    OwnedFd(OwnedFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    OwnedFd& operator=(OwnedFd&& other) noexcept {
-        std::swap(fd_, other.fd_);
-        return *this;
-    }
-    ~OwnedFd();
-    [[nodiscard]] int get() const noexcept { return fd_; }
-    explicit operator bool() const noexcept { return fd_ >= 0; }
-    void close() noexcept { OwnedFd(std::move(*this)); }
-
-private:
-    int fd_ = -1;
-};
+/// Fills in what a call's header says once it is known to whom it goes.
+void complete_header(Message& message, std::uint64_t number) noexcept;
 
 /// All of it is used by one thread at a time: with the pool's lock, but for receive(), which only
 /// the pool's own thread calls.
 class PoolWorker {
 public:
-    /// Of a socket and a page of its own; OSError. `first` is what is sent first.
-    PoolWorker(int id, std::string first);
+    /// Of a socket and a page of its own; OSError. `first` is what is sent first, and
+    /// outlives this.
+    PoolWorker(int id, const Message& first);
     PoolWorker(const PoolWorker&) = delete;
     PoolWorker& operator=(const PoolWorker&) = delete;
     ~PoolWorker();
 
     [[nodiscard]] int id() const noexcept { return id_; }
-    [[nodiscard]] int socket() const noexcept { return socket_.get(); }
+    [[nodiscard]] int socket() const noexcept { return socket_.fileno(); }
     /// What the process gets; once it has them they are closed here.
-    [[nodiscard]] int socket_of_process() const noexcept { return socket_of_process_.get(); }
-    [[nodiscard]] int page_of_process() const noexcept { return page_of_process_.get(); }
+    [[nodiscard]] int socket_of_process() const noexcept { return socket_of_process_.fileno(); }
+    [[nodiscard]] int page_of_process() const noexcept { return page_of_process_.fileno(); }
     void close_those_of_process() noexcept;
 
     /// Puts a call behind those that it has. send() sends it.
     void add(std::shared_ptr<RemoteCall> call);
     /// Sends what the socket takes; what it does not take wants_to_send().
     void send() noexcept;
-    [[nodiscard]] bool wants_to_send() const noexcept { return socket_ && unsent_ != 0; }
+    [[nodiscard]] bool wants_to_send() const noexcept { return !first_sent_ || unsent_ != 0; }
     /// It will get no more, and ends when it has made what it has.
     void close_input() noexcept;
     [[nodiscard]] bool input_closed() const noexcept { return input_closed_; }
@@ -97,16 +85,19 @@ public:
     bool hung_up = false;  ///< its socket has ended: nothing is polled any more
 
 private:
+    [[nodiscard]] const Message& next_message() const noexcept;
+    std::size_t gather(std::span<iovec> parts) noexcept;
+
     int id_;
-    OwnedFd socket_;
-    OwnedFd socket_of_process_;
-    OwnedFd page_of_process_;
+    FileDescriptor socket_;
+    FileDescriptor socket_of_process_;
+    FileDescriptor page_of_process_;
     WorkerPage* page_ = nullptr;
     std::deque<std::shared_ptr<RemoteCall>> calls_;
-    std::string first_;
-    std::size_t sent_of_first_ = 0;
+    const Message& first_;
+    bool first_sent_ = false;
     std::size_t unsent_ = 0;        // of calls_, the last ones
-    std::size_t sent_of_next_ = 0;  // bytes, of the first of these
+    std::size_t sent_of_next_ = 0;  // bytes, of next_message()
     std::uint64_t given_ = 0;  // calls, also those that were taken back: the number of the last one
     std::uint64_t served_ = 0;
     std::string received_;

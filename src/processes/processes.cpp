@@ -12,7 +12,7 @@ namespace asyncio {
 
 namespace {
 
-std::string call_of(void (*initializer)()) {
+detail::Message call_of(void (*initializer)()) {
     if (initializer == nullptr) {
         return {};
     }
@@ -22,10 +22,10 @@ std::string call_of(void (*initializer)()) {
 }  // namespace
 
 ProcessPoolExecutor::ProcessPoolExecutor(ProcessPoolOptions options)
-    : ProcessPoolExecutor(options, InitialCall{call_of(options.initializer)}) {}
+    : ProcessPoolExecutor(options, call_of(options.initializer)) {}
 
-ProcessPoolExecutor::ProcessPoolExecutor(ProcessPoolOptions options, InitialCall initial_call)
-    : pool_(std::make_shared<detail::ProcessPool>(options, std::move(initial_call.bytes))) {}
+ProcessPoolExecutor::ProcessPoolExecutor(ProcessPoolOptions options, detail::Message&& initial_call)
+    : pool_(std::make_shared<detail::ProcessPool>(options, std::move(initial_call))) {}
 
 ProcessPoolExecutor::~ProcessPoolExecutor() {
     shutdown();

@@ -28,8 +28,8 @@ namespace {
 
 std::string name_of_program() {
     std::array<char, 256> name{};
-    const OwnedFd file(::open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC));
-    const ssize_t size = file ? ::read(file.get(), name.data(), name.size() - 1) : 0;
+    const FileDescriptor file(::open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC));
+    const ssize_t size = file ? ::read(file.fileno(), name.data(), name.size() - 1) : 0;
     return size > 0 ? name.data() : "program";
 }
 
@@ -65,16 +65,16 @@ void ServerProcess::start() {
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets.data()) != 0) {
         raise_os_error(errno, "make the socket of a server process");
     }
-    OwnedFd ours(sockets[0]);
-    const OwnedFd its(sockets[1]);
-    const OwnedFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    FileDescriptor ours(sockets[0]);
+    const FileDescriptor its(sockets[1]);
+    const FileDescriptor null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     SpawnRequest request;
     request.executable = "/proc/self/exe";
     request.arguments = {name_of_program()};
     request.environment = environment_of_server();
-    request.fds = {{its.get(), server_socket}};
+    request.fds = {{its.fileno(), server_socket}};
     if (null) {
-        request.fds.push_back({null.get(), 0});
+        request.fds.push_back({null.fileno(), 0});
     }
     child_ = spawn(request);
     socket_ = std::move(ours);
@@ -85,7 +85,7 @@ int ServerProcess::stop() noexcept {
         return 0;
     }
     // It may be held by a child of this process as well.
-    ::shutdown(socket_.get(), SHUT_RDWR);
+    ::shutdown(socket_.fileno(), SHUT_RDWR);
     socket_.close();
     int status = 0;
     while (child_.reap(status) == ChildProcess::Reaped::running) {
@@ -120,14 +120,14 @@ bool ServerProcess::send(const ServerMessage& message, const PoolWorker* worker)
     }
     ssize_t size = 0;
     do {
-        size = ::sendmsg(socket_.get(), &header, MSG_NOSIGNAL | MSG_DONTWAIT);
+        size = ::sendmsg(socket_.fileno(), &header, MSG_NOSIGNAL | MSG_DONTWAIT);
     } while (size < 0 && errno == EINTR);
     return size == static_cast<ssize_t>(sizeof copy);
 }
 
 std::optional<ServerMessage> ServerProcess::receive(bool& ended) {
     std::array<char, 512> buffer;
-    const ssize_t size = ::recv(socket_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    const ssize_t size = ::recv(socket_.fileno(), buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
         return std::nullopt;
     }

@@ -22,7 +22,7 @@ public:
     ~ServerProcess() { stop(); }
 
     [[nodiscard]] bool is_running() const noexcept { return static_cast<bool>(socket_); }
-    [[nodiscard]] int socket() const noexcept { return socket_.get(); }
+    [[nodiscard]] int socket() const noexcept { return socket_.fileno(); }
 
     /// OSError.
     void start();
@@ -35,7 +35,7 @@ public:
     std::optional<ServerMessage> receive(bool& ended);
 
 private:
-    OwnedFd socket_;
+    FileDescriptor socket_;
     ChildProcess child_;
 };
 

@@ -6,8 +6,11 @@
 #include <asyncio/exceptions.hpp>
 
 #include <bit>
+#include <cerrno>
 #include <limits>
+#include <utility>
 
+#include <fcntl.h>
 #include <msgpack.hpp>
 
 namespace asyncio::detail {
@@ -31,7 +34,17 @@ msgpack::packer<WireWriter> packer(WireWriter& writer) {
     return msgpack::packer<WireWriter>(writer);
 }
 
+constinit thread_local std::vector<FileDescriptor>* descriptors_here = nullptr;
+
 }  // namespace
+
+WireDescriptors::WireDescriptors(std::vector<FileDescriptor> descriptors) noexcept
+    : descriptors_(std::move(descriptors)),
+      outer_(std::exchange(descriptors_here, &descriptors_)) {}
+
+WireDescriptors::~WireDescriptors() {
+    descriptors_here = outer_;
+}
 
 void raise_wrong_value(const char* expected) {
     throw RuntimeError(std::string("what came from another process is no ") + expected);
@@ -68,6 +81,15 @@ void WireWriter::text(std::string_view value) {
 void WireWriter::bytes(const void* data, std::size_t size) {
     const auto* const first = static_cast<const char*>(data);
     packer(*this).pack_bin(checked_size(size)).pack_bin_body(first, checked_size(size));
+}
+
+void WireWriter::descriptor(int fd) {
+    FileDescriptor copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    if (!copy) {
+        raise_os_error(errno, "send a descriptor to another process");
+    }
+    natural(descriptors_.size());
+    descriptors_.push_back(std::move(copy));
 }
 
 void WireWriter::array(std::size_t size) {
@@ -126,6 +148,15 @@ std::string_view WireValue::bytes() const {
         raise_wrong_value("row of bytes");
     }
     return {object.via.bin.ptr, object.via.bin.size};
+}
+
+FileDescriptor WireValue::descriptor() const {
+    const std::uint64_t index = natural();
+    if (descriptors_here == nullptr || index >= descriptors_here->size() ||
+        !(*descriptors_here)[index]) {
+        raise_wrong_value("descriptor");
+    }
+    return std::move((*descriptors_here)[index]);
 }
 
 std::size_t WireValue::size() const {

@@ -2,6 +2,7 @@
 //
 // SPDX-License-Identifier: MIT
 #include "protocol.hpp"
+#include "send_descriptors.hpp"
 #include "server.hpp"
 #include "trace.hpp"
 
@@ -13,7 +14,10 @@
 #include <cstring>
 #include <ctime>
 #include <iostream>
+#include <iterator>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -44,6 +48,8 @@ public:
             page_.begun.store(begun_, std::memory_order_relaxed);  // before it counts as begun
             if (page_.claim(header.number, WorkerPage::running)) {
                 make_call(header);
+            } else {
+                static_cast<void>(take_descriptors(header.descriptors));
             }
             // What it has been given is gone before it waits for more.
             take(header.size);
@@ -66,9 +72,10 @@ private:
             const std::size_t before = buffer_.size();
             const std::size_t room = std::max(step, std::min(size - before, 16 * step));
             buffer_.resize(before + room);
-            const ssize_t got = ::recv(socket_, buffer_.data() + before, room, 0);
+            const ssize_t got =
+                receive_with_descriptors(socket_, buffer_.data() + before, room, descriptors_, 0);
             buffer_.resize(before + (got > 0 ? static_cast<std::size_t>(got) : 0));
-            if (got == 0 || (got < 0 && errno != EINTR)) {
+            if (got <= 0) {
                 end();
             }
         }
@@ -119,8 +126,12 @@ private:
         writer.written() = std::move(reply_);
         writer.written().assign(reinterpret_cast<const char*>(&place), sizeof place);
         std::string trace;
-        const std::exception_ptr error =
-            catch_with_trace(trace, [this, &header, &writer] { call(header, writer); });
+        const std::exception_ptr error = catch_with_trace(trace, [this, &header, &writer] {
+            call(header, writer);
+            if (!writer.descriptors().empty()) {
+                throw RuntimeError("a descriptor cannot be sent back from a worker process");
+            }
+        });
         if (error != nullptr) {
             writer.written().resize(sizeof place);
             write_exception(writer, error, trace);
@@ -130,6 +141,7 @@ private:
     }
 
     void call(const CallHeader& header, WireWriter& writer) {
+        const WireDescriptors descriptors(take_descriptors(header.descriptors));
         if (header.module_size > header.size) {
             throw RuntimeError("a call whose module is longer than the call");
         }
@@ -137,6 +149,18 @@ private:
         const AnyFunction entry = resolve(all.substr(0, header.module_size), header.entry);
         const WireDocument document(all.substr(header.module_size));
         reinterpret_cast<Entry>(entry)(document.value(), writer);
+    }
+
+    // They come with the first byte of their call, in order.
+    std::vector<FileDescriptor> take_descriptors(std::uint64_t count) {
+        if (count > descriptors_.size()) {
+            throw RuntimeError("a call whose descriptors have not come with it");
+        }
+        std::vector<FileDescriptor> taken;
+        const auto last = descriptors_.begin() + static_cast<std::ptrdiff_t>(count);
+        std::move(descriptors_.begin(), last, std::back_inserter(taken));
+        descriptors_.erase(descriptors_.begin(), last);
+        return taken;
     }
 
     void send_reply(ReplyHeader header) {
@@ -158,8 +182,9 @@ private:
 
     int socket_;
     WorkerPage& page_;
-    std::string buffer_;  // what has been received
-    std::size_t at_ = 0;  // how much of it is done with
+    std::string buffer_;                       // what has been received
+    std::size_t at_ = 0;                       // how much of it is done with
+    std::vector<FileDescriptor> descriptors_;  // of the calls in buffer_
     std::string reply_;
     std::int64_t begun_ = 0;
 };

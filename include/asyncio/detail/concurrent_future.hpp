@@ -29,8 +29,8 @@ class ConcurrentLink;
 template <class T>
 Future<void> when_done(const ConcurrentFuture<T>& future, EventLoop& loop);
 
-/// What a ConcurrentFuture is a handle of, without the type of its result. The task behind it, if it
-/// is a loop that computes it, is touched by the loop's thread alone.
+/// What a ConcurrentFuture is a handle of, without the type of its result. The task behind it, if
+/// it is a loop that computes it, is touched by the loop's thread alone.
 class ConcurrentState {
 public:
     /// Whoever computes it, if it is no loop, derives from this.
@@ -220,8 +220,8 @@ public:
         return state().exception();
     }
 
-    /// False if it has a result or an exception, or is running(). Otherwise it is cancelled from now
-    /// on; a task will be: which may clean up, and no longer change that.
+    /// False if it has a result or an exception, or is running(). Otherwise it is cancelled from
+    /// now on; a task will be: which may clean up, and no longer change that.
     bool cancel() const { return state().cancel(state_); }
 
     /// Calls `fn(future)` as soon as it is done, in the thread that makes it so: now, if it is

@@ -21,6 +21,7 @@
 #include <type_traits>
 #include <typeinfo>
 #include <utility>
+#include <vector>
 
 namespace asyncio::detail {
 
@@ -256,11 +257,18 @@ struct CallHeader {
     std::uint64_t number = 0;
     std::uint64_t entry = 0;
     std::uint64_t module_size = 0;
+    std::uint64_t descriptors = 0;  ///< how many come with it
+};
+
+/// What goes to a worker.
+struct Message {
+    std::string bytes;
+    std::vector<FileDescriptor> descriptors;
 };
 
 /// A call, and place for a CallHeader before it.
 template <class Function, class Fn, class... Args>
-std::string write_call(Fn&& fn, Args&&... args) {
+Message write_call(Fn&& fn, Args&&... args) {
     const CodeAddress& entry = entry_of<Function>();
     WireWriter writer;
     CallHeader header;
@@ -269,7 +277,7 @@ std::string write_call(Fn&& fn, Args&&... args) {
     writer.write(reinterpret_cast<const char*>(&header), sizeof header);
     writer.write(entry.module.data(), entry.module.size());
     Function::write(writer, std::forward<Fn>(fn), std::forward<Args>(args)...);
-    return std::move(writer.written());
+    return {std::move(writer.written()), std::move(writer.descriptors())};
 }
 
 class ProcessPool;
@@ -287,7 +295,7 @@ public:
     virtual void fail(std::exception_ptr error) noexcept = 0;
     virtual void cancel_now() noexcept = 0;
 
-    std::string request;                   ///< what write_call() gave; empty once it is not needed
+    Message request;                       ///< what write_call() gave; empty once it is not needed
     const std::type_info* type = nullptr;  ///< of what is called
     std::string name;
     std::optional<Duration> limit;

@@ -4,11 +4,14 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <asyncio/descriptors.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace asyncio::detail {
 
@@ -25,12 +28,30 @@ public:
     /// Of `size` values, which follow.
     void array(std::size_t size);
 
+    /// A descriptor of its own for the same file goes along. OSError.
+    void descriptor(int fd);
+
     /// Puts bytes behind what is there, as they are.
     void write(const char* data, std::size_t size) { bytes_.append(data, size); }
     [[nodiscard]] std::string& written() noexcept { return bytes_; }
+    [[nodiscard]] std::vector<FileDescriptor>& descriptors() noexcept { return descriptors_; }
 
 private:
     std::string bytes_;
+    std::vector<FileDescriptor> descriptors_;
+};
+
+/// The descriptors that came with what this thread reads, while it exists.
+class WireDescriptors {
+public:
+    explicit WireDescriptors(std::vector<FileDescriptor> descriptors) noexcept;
+    WireDescriptors(const WireDescriptors&) = delete;
+    WireDescriptors& operator=(const WireDescriptors&) = delete;
+    ~WireDescriptors();
+
+private:
+    std::vector<FileDescriptor> descriptors_;
+    std::vector<FileDescriptor>* outer_;
 };
 
 /// A value that was written, or one inside of it. What it gives views is good as long as its
@@ -46,6 +67,8 @@ public:
     [[nodiscard]] double real() const;
     [[nodiscard]] std::string_view text() const;
     [[nodiscard]] std::string_view bytes() const;
+    /// Once: it is the caller's.
+    [[nodiscard]] FileDescriptor descriptor() const;
     /// The number of values in an array.
     [[nodiscard]] std::size_t size() const;
     /// The same, if it is `expected`.
