@@ -7,8 +7,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <numeric>
@@ -67,6 +70,15 @@ public:
     using std::runtime_error::runtime_error;
 };
 const known_exception<NoSuchUser> no_such_user_is_known;
+
+// Its name is to be found in a trace where symbols are exported; its module in any case.
+[[gnu::noinline]] void throw_deep_inside(int depth) {
+    if (depth == 0) {
+        throw std::domain_error("deep");
+    }
+    throw_deep_inside(depth - 1);
+    [[maybe_unused]] volatile int no_tail_call = depth;
+}
 
 class Unknown : public std::runtime_error {
 public:
@@ -261,6 +273,45 @@ TEST(ProcessPool, throws_what_is_not_known_as_remote_error_with_its_type_and_tra
         EXPECT_EQ(error.message(), "outer");
         EXPECT_NE(error.trace().find("caused by KeyError('inner')"), std::string::npos)
             << error.trace();
+    }
+}
+
+TEST(ProcessPool, notes_the_stack_of_the_throw_in_the_trace) {
+    ProcessPoolExecutor pool(1);
+    const auto lines = [&pool](int depth) {
+        const auto future = pool.submit(
+            [](int how_deep) {
+                try {
+                    throw_deep_inside(how_deep);
+                } catch (const std::domain_error&) {
+                    throw Unknown("caught inside");  // the stack that counts is this one's
+                }
+            },
+            depth);
+        try {
+            future.result();
+        } catch (const RemoteError& error) {
+            return std::count(error.trace().begin(), error.trace().end(), '\n');
+        }
+        return std::ptrdiff_t{0};
+    };
+    const auto direct = pool.submit(
+        [](int depth) {
+            struct Local : std::domain_error {
+                using std::domain_error::domain_error;
+            };
+            if (depth > 0) {
+                throw Local("x");
+            }
+        },
+        1);
+
+    EXPECT_GT(lines(1), 3);
+    try {
+        direct.result();
+        ADD_FAILURE() << "nothing was thrown";
+    } catch (const RemoteError& error) {
+        EXPECT_NE(error.trace().find("processes_test+0x"), std::string::npos) << error.trace();
     }
 }
 

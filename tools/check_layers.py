@@ -179,6 +179,7 @@ LAYERS = [
     processes/server
     processes/server_process
     processes/startup
+    processes/shared_memory
     processes/trace
     processes/worker
     detail/server_ref

@@ -23,11 +23,11 @@ std::string describe_status(int status) {
            (name != nullptr ? std::string(" (SIG") + name + ')' : std::string());
 }
 
-std::string name_of_type(const std::type_info& type) {
+std::string demangled(const char* name) {
     int status = 0;
-    const std::unique_ptr<char, void (*)(void*)> name(
-        abi::__cxa_demangle(type.name(), nullptr, nullptr, &status), &std::free);
-    return status == 0 ? name.get() : type.name();
+    const std::unique_ptr<char, void (*)(void*)> text(
+        abi::__cxa_demangle(name, nullptr, nullptr, &status), &std::free);
+    return status == 0 ? text.get() : name;
 }
 
 }  // namespace asyncio::detail

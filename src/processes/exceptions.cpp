@@ -3,12 +3,12 @@
 // SPDX-License-Identifier: MIT
 #include <asyncio/detail/processes/errors.hpp>
 
+#include "death.hpp"
+
 #include <atomic>
-#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <ios>
-#include <memory>
 #include <new>
 #include <optional>
 #include <regex>
@@ -221,13 +221,6 @@ const KnownException* find_known(const char* type_name) {
         }
     }
     return nullptr;
-}
-
-std::string demangled(const char* name) {
-    int status = 0;
-    const std::unique_ptr<char, void (*)(void*)> text(
-        abi::__cxa_demangle(name, nullptr, nullptr, &status), &std::free);
-    return status == 0 ? text.get() : name;
 }
 
 const std::type_info* type_of(const std::exception_ptr& error) {

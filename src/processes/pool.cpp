@@ -305,7 +305,7 @@ void ProcessPool::break_pool(const std::string& why) {
 }
 
 std::string ProcessPool::describe_call(const RemoteCall& call) {
-    const std::string what = call.name.empty() ? name_of_type(*call.type) : call.name;
+    const std::string what = call.name.empty() ? demangled(call.type->name()) : call.name;
     return "call " + std::to_string(call.id_) + " (" + what + ')';
 }
 

@@ -62,6 +62,11 @@ find_package)
     fi
     expect_ok consumer/consumer
     expect_ok consumer/testing_consumer
+    if grep -q '^ASYNCIO_PROCESSES:BOOL=\(ON\|1\|TRUE\)$' "$build/CMakeCache.txt"; then
+        build_consumer processes "$here/find_package" -DCMAKE_PREFIX_PATH="$prefix" \
+            -DWITH_PROCESSES=ON
+        expect_ok processes/processes_consumer
+    fi
     ;;
 pkg_config)
     install_from "$build"
