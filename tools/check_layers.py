@@ -161,7 +161,6 @@ LAYERS = [
     detail/processes/call
     detail/processes/codec
     detail/processes/connection
-    detail/processes/shared_memory
     processes/send_descriptors
     detail/processes/errors
     detail/processes/fields
@@ -179,7 +178,7 @@ LAYERS = [
     processes/server
     processes/server_process
     processes/startup
-    processes/shared_memory
+    detail/processes/shared_memory
     processes/trace
     processes/worker
     detail/server_ref
