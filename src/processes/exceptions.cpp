@@ -260,8 +260,8 @@ std::string message_of(const std::exception_ptr& error, std::string& causes) {
 
 }  // namespace
 
-KnownException::KnownException(const std::type_info& type, Write write, Read read) noexcept
-    : type_(type), write_(write), read_(read), next_(first_known.load()) {
+KnownException::KnownException(const std::type_info& of, Write to_write, Read to_read) noexcept
+    : type_(of), write_(to_write), read_(to_read), next_(first_known.load()) {
     while (!first_known.compare_exchange_weak(next_, this)) {}
 }
 

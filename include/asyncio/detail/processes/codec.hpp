@@ -154,10 +154,12 @@ struct Wire<T> {
 
 template <>
 struct Wire<long double> : WireOfBytes<long double> {};
+__extension__ typedef __int128 Integer128;
+__extension__ typedef unsigned __int128 Natural128;
 template <>
-struct Wire<__int128> : WireOfBytes<__int128> {};
+struct Wire<Integer128> : WireOfBytes<Integer128> {};
 template <>
-struct Wire<unsigned __int128> : WireOfBytes<unsigned __int128> {};
+struct Wire<Natural128> : WireOfBytes<Natural128> {};
 
 template <class T>
     requires(std::is_enum_v<T> && !HasCodec<T>)

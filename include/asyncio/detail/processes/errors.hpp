@@ -63,7 +63,7 @@ public:
     using Write = void (*)(WireWriter& writer, const std::exception_ptr& error);
     using Read = std::exception_ptr (*)(const WireValue& value);
 
-    KnownException(const std::type_info& type, Write write, Read read) noexcept;
+    KnownException(const std::type_info& of, Write to_write, Read to_read) noexcept;
     KnownException(const KnownException&) = delete;
     KnownException& operator=(const KnownException&) = delete;
 

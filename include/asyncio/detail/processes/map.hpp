@@ -93,12 +93,12 @@ private:
 
         void fill() {
             while (source && under_way.size() < most) {
-                std::optional<ConcurrentFuture<Chunk>> chunk = source();
-                if (!chunk.has_value()) {
+                std::optional<ConcurrentFuture<Chunk>> more = source();
+                if (!more.has_value()) {
                     source = nullptr;
                     break;
                 }
-                under_way.push_back(std::move(*chunk));
+                under_way.push_back(std::move(*more));
             }
         }
         std::optional<R> take() {
