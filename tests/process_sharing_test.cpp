@@ -220,6 +220,26 @@ ASYNC_TEST(ProcessPipe, carries_objects_both_ways_and_then_its_end) {
     co_await done;
 }
 
+TEST(ProcessPipe, ends_with_the_worker_that_had_the_other_end) {
+    ProcessPoolExecutor pool(1);
+    auto [ours, theirs] = open_connection_pair();
+    const auto call = pool.submit(
+        [](const Connection& end) {
+            end.send(end.recv<int>());
+            ::pause();
+        },
+        theirs);
+    theirs.close();
+    ours.send(1);
+    EXPECT_EQ(ours.recv<int>(), 1);
+
+    pool.kill_workers();
+
+    // Although somebody has the future of the call.
+    EXPECT_THROW(static_cast<void>(ours.recv<int>()), EOFError);
+    EXPECT_THROW(call.result(), BrokenProcessPool);
+}
+
 TEST(ProcessPipe, carries_what_is_larger_than_any_buffer) {
     auto [a, b] = open_connection_pair();
     const std::vector<double> many(1 << 20, 0.5);

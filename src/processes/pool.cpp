@@ -115,6 +115,7 @@ bool ProcessPool::cancel(RemoteCall& call) {
             return false;
     }
     call.state_ = RemoteCall::State::done;
+    call.request.descriptors.clear();
     wake();  // there may be nothing left to wait for
     return true;
 }
@@ -272,6 +273,8 @@ bool ProcessPool::wants_worker() const {
 void ProcessPool::end_call(std::shared_ptr<RemoteCall> call, std::exception_ptr error) {
     if (call->state_ != RemoteCall::State::done) {
         call->state_ = RemoteCall::State::done;
+        // Or who has the future would keep the other ends of pipes open.
+        call->request.descriptors.clear();
         endings_.push_back({std::move(call), std::move(error)});
     }
 }
