@@ -183,12 +183,12 @@ private:
 namespace detail {
 
 template <>
-struct Wire<Connection> {
-    static void write(WireWriter& writer, const Connection& connection) {
+struct Wire<asyncio::Connection> {
+    static void write(WireWriter& writer, const asyncio::Connection& connection) {
         writer.descriptor(connection.fileno());
     }
-    static Connection read(const WireValue& value) {
-        return Connection(MessageEnd(value.descriptor()));
+    static asyncio::Connection read(const WireValue& value) {
+        return asyncio::Connection(MessageEnd(value.descriptor()));
     }
 };
 
