@@ -62,8 +62,8 @@ Initialiser* last_of_program() noexcept {
             return 1;  // the program is the first one
         },
         &last);
-    if (last == nullptr && +__init_array_end != +__init_array_start) {
-        last = __init_array_end - 1;
+    if (const auto count = __init_array_end - __init_array_start; last == nullptr && count > 0) {
+        last = &__init_array_start[count - 1];
     }
     return last;
 }
