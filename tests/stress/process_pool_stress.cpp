@@ -49,7 +49,10 @@ int killed(int count) {
     for (std::size_t i = 0; i < ended.size(); ++i) {
         futures.push_back(pool.submit(
             [](int x) {
-                for (volatile int spin = 0; spin < 20000; spin = spin + 1) {}
+                for (volatile int spin = 0; spin < 20000;) {
+                    const int next = spin + 1;
+                    spin = next;
+                }
                 return x + 1;
             },
             static_cast<int>(i)));

@@ -8,7 +8,7 @@ Coroutine<> main_() {
   {
     ProcessPoolExecutor pool(1);
     try { co_await loop.run_in_executor(&pool, die); }
-    catch (const BrokenProcessPool& e) { print("BrokenProcessPool", dynamic_cast<const RuntimeError*>(&e) != nullptr); }
+    catch (const BrokenProcessPool& e) { print("BrokenProcessPool", std::is_convertible_v<decltype(&e), const RuntimeError*>); }
     try { pool.submit(nothing); } catch (const BrokenProcessPool&) { print("still broken"); }
     pool.shutdown();
   }
