@@ -456,6 +456,30 @@ ASYNC_TEST(ProcessPool, does_not_make_a_call_that_is_cancelled_before_it_begins)
     EXPECT_THROW(busy.result(), BrokenProcessPool);
 }
 
+TEST(ProcessPool, makes_all_calls_though_one_worker_is_slow) {
+    ProcessPoolExecutor pool(2);
+    const std::vector<int> few(100, 1);
+    for (const int one : pool.map(square, few)) {  // so short that many are given ahead
+        EXPECT_EQ(one, 1);
+    }
+    const int worker = pool.worker_pids().front();
+    ASSERT_EQ(::kill(worker, SIGSTOP), 0);
+    std::vector<ConcurrentFuture<int>> results;
+    int done = 0;  // the other one takes back and makes what this one was given
+    for (int i = 0; i < 3000; ++i) {
+        results.push_back(pool.submit(square, i));
+        while (i - done > 40) {
+            done = static_cast<int>(std::count_if(results.begin(), results.end(),
+                                                  [](const auto& each) { return each.done(); }));
+        }
+    }
+    ::kill(worker, SIGCONT);
+
+    for (int i = 0; i < 3000; ++i) {
+        EXPECT_EQ(results[static_cast<std::size_t>(i)].result(), i * i);
+    }
+}
+
 TEST(ProcessPool, kills_the_worker_of_a_cancelled_call_if_that_was_asked_for) {
     ProcessPoolExecutor pool({.max_workers = 1, .kill_on_cancel = true});
     const ConcurrentFuture<> busy = pool.submit(hang);

@@ -200,7 +200,7 @@ std::size_t ProcessPool::room(const PoolWorker& worker, std::size_t most) const 
     if (options_.max_tasks_per_child != 0) {
         most = std::min(most, options_.max_tasks_per_child - worker.served());
     }
-    return most > worker.load() ? most - worker.load() : 0;
+    return most > worker.load() ? std::min(most - worker.load(), worker.room()) : 0;
 }
 
 // The calls that wait, one after the other, to whom has least.

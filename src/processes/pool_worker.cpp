@@ -72,6 +72,11 @@ void PoolWorker::add(std::shared_ptr<RemoteCall> call) {
     ++unsent_;
 }
 
+std::size_t PoolWorker::room() const noexcept {
+    const std::uint64_t words_in_use = calls_.empty() ? 0 : given_ + 1 - calls_.front()->number_;
+    return WorkerPage::slots - words_in_use;
+}
+
 // The message that is to be sent first, from where it has been sent to.
 const Message& PoolWorker::next_message() const noexcept {
     return first_sent_ ? calls_[calls_.size() - unsent_]->request : first_;

@@ -55,6 +55,9 @@ public:
     /// The calls that it has and has not answered.
     [[nodiscard]] std::size_t load() const noexcept { return calls_.size(); }
     [[nodiscard]] std::deque<std::shared_ptr<RemoteCall>>& calls() noexcept { return calls_; }
+    /// How many more it may get. Those that were taken back count as long as an older one is not
+    /// answered: each has its word in the page.
+    [[nodiscard]] std::size_t room() const noexcept;
     /// How many it has answered.
     [[nodiscard]] std::uint64_t served() const noexcept { return served_; }
 
