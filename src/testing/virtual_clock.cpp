@@ -6,6 +6,7 @@
 #include <asyncio/detail/config.hpp>
 #include <asyncio/events.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -43,7 +44,9 @@ void VirtualClock::poll(CallbackList& pending, CallbackList& ready, TimePoint de
         return;
     }
     if (under_way_.all > 0) {
-        const TimePoint until = detail::after(inner_->now(), patience);
+        const Duration patience = (deadline - now_) / 1000;
+        const TimePoint until =
+            detail::after(inner_->now(), std::clamp(patience, least_patience, most_patience));
         do {  // a signal may end a poll early
             if (poll_inside(pending, ready, until)) {
                 return;

@@ -24,15 +24,18 @@ namespace asyncio::testing {
 ///
 /// - While work is with other threads (to_thread(), the resolver), while the kernel or they work on
 ///   files, or between any two calls of outside_work(), it does not jump at all but waits.
-/// - While only operations are under way it gives them `patience` of real time before each jump.
-///   On the loopback interface what was sent has arrived by then. A child process is slower:
-///   whoever waits for one under a timeout should say so by outside_work().
+/// - While only operations are under way it gives them real time before each jump: a thousandth of
+///   what it is about to jump over, but no less than `least_patience` and no more than
+///   `most_patience`. On the loopback interface what was sent has arrived by then, and a time limit
+///   of minutes around it holds on a busy machine, too. A child process is slower: whoever waits
+///   for one under a timeout should say so by outside_work().
 ///
 /// Threads:  as Proactor: one loop's thread, but for wake().
 class VirtualClock final : public lowlevel::Proactor {
 public:
     /// Real time in which something that is under way may still happen before a jump.
-    static constexpr Duration patience = std::chrono::milliseconds(5);
+    static constexpr Duration least_patience = std::chrono::milliseconds(5);
+    static constexpr Duration most_patience = std::chrono::milliseconds(500);
 
     explicit VirtualClock(std::unique_ptr<lowlevel::Proactor> inner);
     ~VirtualClock() override;
