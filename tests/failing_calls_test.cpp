@@ -7,13 +7,16 @@
 
 #include <asyncio/sockets.hpp>
 #include <asyncio/streams.hpp>
+#include <asyncio/testing/contracts.hpp>
 #include <asyncio/timeouts.hpp>
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace asyncio {
 
@@ -212,6 +215,23 @@ TEST(EachSystemCall, may_fail_between_sockets) {
 }
 TEST(EachOperation, may_fail_between_sockets) {
     expect_survives_each_operation(&use_sockets);
+}
+
+// ------------------------------------------------------------------------------------ time
+
+// As before Linux 5.11, and where a filter of system calls forbids it: it waits in milliseconds.
+TEST(EpollProactor, keeps_its_promises_without_epoll_pwait2) {
+    for (const int error : {ENOSYS, EPERM}) {
+        testing::Hostility hostility;
+        hostility.call = "epoll_pwait2";
+        hostility.nth = 1;
+        hostility.times = 1'000'000'000;
+        hostility.error = error;
+        const testing::HostileSystem system(hostility);
+        const auto make = [] { return lowlevel::make_system_proactor("epoll"); };
+        EXPECT_EQ(testing::check_proactor_contract(make), std::vector<std::string>());
+        EXPECT_TRUE(system.failed());
+    }
 }
 
 // ------------------------------------------------------------------------------------ names

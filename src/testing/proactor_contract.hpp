@@ -123,6 +123,7 @@ public:
     void ends_a_row_of_attempts_on_many_descriptors();
     void keeps_the_order_when_attempts_are_used_up();
     void waits_until_the_deadline_and_not_in_many_small_waits();
+    void waits_for_a_deadline_however_far_it_is();
     void does_not_wait_for_what_is_past();
     void does_not_wait_when_something_has_completed_at_the_start();
     void does_not_wait_when_something_was_completed_by_close();
@@ -133,6 +134,7 @@ public:
     void loses_no_wake();
     void is_woken_by_a_signal_handler_which_keeps_errno();
     void survives_signals_while_it_waits();
+    void keeps_its_deadline_though_signals_interrupt_it();
     void has_a_descriptor_that_says_when_there_is_something_to_do();
     void draws_random_numbers_that_differ();
 

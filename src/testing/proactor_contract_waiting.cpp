@@ -133,6 +133,28 @@ void ProactorContract::waits_until_the_deadline_and_not_in_many_small_waits() {
     }
 }
 
+// 25 days are more milliseconds than an int has.
+void ProactorContract::waits_for_a_deadline_however_far_it_is() {
+    const TimePoint start = proactor().now();
+    for (const TimePoint deadline : {start + 25 * 24h, start + 100 * 365 * 24h, TimePoint::max()}) {
+        std::atomic<bool> said{false};
+        polls = 0;
+        std::thread thread([&] {
+            std::this_thread::sleep_for(5ms);  // it waits, most likely
+            said = true;
+            proactor().wake();
+        });
+
+        while (!said && proactor().now() < deadline) {
+            turn(deadline);
+        }
+
+        thread.join();
+        settle();
+        expect(polls <= 6);  // three of them to settle; who cannot wait so long makes thousands
+    }
+}
+
 void ProactorContract::does_not_wait_for_what_is_past() {
     const TimePoint before = proactor().now();
 
@@ -285,6 +307,36 @@ void ProactorContract::survives_signals_while_it_waits() {
     expect_equal(::sigaction(SIGALRM, &before, nullptr), 0);
 }
 
+// A wait that began anew with all of its time whenever it is interrupted would never end.
+void ProactorContract::keeps_its_deadline_though_signals_interrupt_it() {
+    constexpr int too_many = 500;
+    static volatile std::sig_atomic_t alarms = 0;
+    alarms = 0;
+    struct sigaction action{};
+    struct sigaction before{};
+    action.sa_handler = [](int) {
+        alarms = alarms + 1;
+        if (alarms == too_many) {
+            const itimerval never{};
+            ::setitimer(ITIMER_REAL, &never, nullptr);
+        }
+    };
+    expect_equal(::sigaction(SIGALRM, &action, &before), 0);
+    itimerval often{};
+    often.it_interval.tv_usec = often.it_value.tv_usec = 2000;
+    expect_equal(::setitimer(ITIMER_REAL, &often, nullptr), 0);
+
+    const TimePoint deadline = proactor().now() + 20ms;
+    while (proactor().now() < deadline) {
+        turn(deadline);
+    }
+
+    const itimerval never{};
+    expect_equal(::setitimer(ITIMER_REAL, &never, nullptr), 0);
+    expect(alarms < too_many);
+    expect_equal(::sigaction(SIGALRM, &before, nullptr), 0);
+}
+
 void ProactorContract::has_a_descriptor_that_says_when_there_is_something_to_do() {
     Pair pair = tcp_pair();
     Probe& probe = wait_with(make_receiver(pair.ours));
@@ -342,6 +394,8 @@ std::span<const ProactorCheck> ProactorContract::checks_of_waiting() noexcept {
          &ProactorContract::keeps_the_order_when_attempts_are_used_up},
         {"waits_until_the_deadline_and_not_in_many_small_waits",
          &ProactorContract::waits_until_the_deadline_and_not_in_many_small_waits},
+        {"waits_for_a_deadline_however_far_it_is",
+         &ProactorContract::waits_for_a_deadline_however_far_it_is},
         {"does_not_wait_for_what_is_past", &ProactorContract::does_not_wait_for_what_is_past},
         {"does_not_wait_when_something_has_completed_at_the_start",
          &ProactorContract::does_not_wait_when_something_has_completed_at_the_start},
@@ -358,6 +412,8 @@ std::span<const ProactorCheck> ProactorContract::checks_of_waiting() noexcept {
         {"is_woken_by_a_signal_handler_which_keeps_errno",
          &ProactorContract::is_woken_by_a_signal_handler_which_keeps_errno},
         {"survives_signals_while_it_waits", &ProactorContract::survives_signals_while_it_waits},
+        {"keeps_its_deadline_though_signals_interrupt_it",
+         &ProactorContract::keeps_its_deadline_though_signals_interrupt_it},
         {"has_a_descriptor_that_says_when_there_is_something_to_do",
          &ProactorContract::has_a_descriptor_that_says_when_there_is_something_to_do},
         {"draws_random_numbers_that_differ", &ProactorContract::draws_random_numbers_that_differ},
