@@ -279,6 +279,11 @@ TEST(Verification, knows_wildcards_of_one_whole_label) {
     EXPECT_NE(refusal(issue("all.pem", {.names = {"DNS:*"}}), "localhost"), "");
 }
 
+TEST(Verification, does_not_take_an_address_for_a_name) {
+    EXPECT_NE(refusal(issue("address.pem", {.names = {"DNS:127.0.0.1"}}), "127.0.0.1"), "");
+    EXPECT_NE(refusal(issue("any.pem", {.names = {"DNS:*.0.0.1"}}), "127.0.0.1"), "");
+}
+
 TEST(Verification, looks_at_the_common_name_only_where_there_is_no_other_and_it_may) {
     const std::string common = issue("common.pem", {.common_name = "example.org", .names = {}});
     const std::string both =
@@ -599,6 +604,20 @@ TEST(SSLObject, keeps_errors_to_itself) {
     write_all(good.client, "fine");
     good.move();
     EXPECT_EQ(good.server.read(), "fine");
+}
+
+TEST(SSLObject, refuses_a_record_that_is_too_long_before_it_is_there) {
+    for (const std::string_view size :
+         {std::string_view("\x48\x01"), std::string_view("\xff\xff")}) {
+        TLSPair pair(client_context(), server_context());
+        pair.handshake();
+
+        pair.to_server.write("\x17\x03\x03" + std::string(size));
+        const auto error = thrown_by([&] { static_cast<void>(pair.server.read()); });
+
+        ASSERT_NE(error, nullptr);
+        EXPECT_EQ(text_of(error), "[SSL: PACKET_LENGTH_TOO_LONG] packet length too long");
+    }
 }
 
 TEST(SSLObject, survives_a_flood_of_empty_records_or_refuses_it) {

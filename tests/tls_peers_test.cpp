@@ -14,6 +14,7 @@
 #include "support/tls_pair.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,6 +33,7 @@ using asyncio::testing::OpenSSLPeer;
 using asyncio::testing::Peer;
 using asyncio::testing::server_context;
 using asyncio::testing::settle;
+using asyncio::testing::TLSPair;
 
 namespace {
 
@@ -191,6 +193,26 @@ ASYNC_TEST(TLSPeer, that_ends_and_takes_nothing_is_not_waited_for_for_ever) {
 
 // Each asks for an answer of the same size. The answers that the peer does not read are not kept
 // without end: what it sends is not read any more.
+ASYNC_TEST(TLSPeer, that_goes_in_the_middle_of_a_write_is_an_error_and_no_signal) {
+    const SSLContext context = client_context();
+    Client client;
+    co_await connect(client, context, 4096);
+    StreamWriter& writer = client.streams->writer;
+    writer.write(std::string(1'000'000, 'x'));
+    const Task<> draining = create_task(
+        [](StreamWriter& out) -> Coroutine<> { co_await out.drain(); }, std::ref(writer));
+    co_await settle();
+    EXPECT_FALSE(draining.done());
+
+    client.peer.close();
+    const auto drained = co_await as_result(draining);
+    writer.write("x");
+    const auto closed = co_await as_result(writer.wait_closed());
+
+    EXPECT_THROW(drained.get(), ConnectionError);
+    EXPECT_THROW(closed.get(), ConnectionError);
+}
+
 ASYNC_TEST(TLSPeer, that_floods_with_updates_of_keys_is_not_read_until_it_reads) {
     constexpr std::size_t flood = 1'000'000;
     const SSLContext context = client_context();
@@ -229,6 +251,27 @@ ASYNC_TEST(TLSPeer, that_floods_with_updates_of_keys_is_not_read_until_it_reads)
     }
     const std::string text = co_await reading;
     EXPECT_EQ(text, "at last");
+}
+
+TEST(SSLObject, is_not_misled_by_errors_that_others_leave_behind) {
+    const auto leave_one = [] { ERR_raise(ERR_LIB_USER, ERR_R_INTERNAL_ERROR); };
+    TLSPair pair(client_context(), server_context());
+    leave_one();
+    EXPECT_THROW(pair.client.do_handshake(), SSLWantReadError);
+    leave_one();
+    EXPECT_THROW(pair.server.do_handshake(), SSLWantReadError);
+    pair.handshake();
+
+    leave_one();
+    EXPECT_THROW(static_cast<void>(pair.server.read()), SSLWantReadError);
+    leave_one();
+    EXPECT_EQ(pair.client.write("fine"), 4U);
+    pair.move();
+    leave_one();
+    EXPECT_EQ(pair.server.read(), "fine");
+    leave_one();
+    EXPECT_THROW(pair.client.unwrap(), SSLWantReadError);
+    ERR_clear_error();
 }
 
 TEST(SSLObject, refuses_to_renegotiate) {
