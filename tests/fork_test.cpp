@@ -3,6 +3,7 @@
 //
 // SPDX-License-Identifier: MIT
 #include <asyncio/asyncio.hpp>
+#include <asyncio/file_watch.hpp>
 
 #include "support/async_test.hpp"
 #include "support/scratch_directory.hpp"
@@ -388,6 +389,56 @@ TEST(Fork, does_not_disturb_a_parent_with_many_threads) {
     enough = true;
     for (std::thread& thread : threads) {
         thread.join();
+    }
+}
+
+/// What a program has open that somebody else starts, by the plain means of the C library.
+std::string open_in_another_program() {
+    std::string listed;
+    FILE* const pipe = ::popen("exec ls -1 /proc/self/fd", "r");
+    char line[64];
+    while (std::fgets(line, sizeof line, pipe) != nullptr) {
+        listed += line;
+    }
+    ::pclose(pipe);
+    return listed;
+}
+
+Coroutine<> have_everything_open(std::string path, std::string before) {
+    Server server = co_await start_server(echo, "127.0.0.1", 0);
+    Server unix_server = co_await start_unix_server(echo, path);
+    StreamPair streams = co_await open_connection("127.0.0.1", server.addresses().front().port());
+    auto datagrams = co_await create_datagram_endpoint(
+        [] { return std::make_unique<DatagramProtocol>(); }, {.family = AddressFamily::ipv4});
+    PipePair pipes = open_pipe();
+    StreamReader reader = co_await open_read_pipe(std::move(pipes.read_end));
+    files::File file = co_await files::open("/dev/null", "w");
+    files::Watch watch = co_await files::watch("/");
+    add_signal_handler(SIGUSR1, [] {});
+    Process process = co_await create_subprocess_exec(
+        {.stdin_ = PIPE, .stdout_ = PIPE, .stderr_ = PIPE}, "/bin/cat");
+    const std::vector<AddressInfo> infos = co_await getaddrinfo("localhost", 80);
+    co_await to_thread([] {});
+
+    EXPECT_EQ(open_in_another_program(), before);
+
+    remove_signal_handler(SIGUSR1);
+    process.stdin_().close();
+    co_await process.wait();
+    co_await file.close();
+    datagrams.transport.close();
+    streams.writer.close();
+    unix_server.close();
+    server.close();
+    co_await sleep(0);
+}
+
+TEST(OtherPrograms, inherit_nothing_of_all_that_the_library_has_open) {
+    const testing::ScratchDirectory directory;
+    const std::string before = open_in_another_program();
+    for (const char* proactor : proactors) {
+        SCOPED_TRACE(proactor);
+        run(have_everything_open(directory / "socket", before), {.proactor = proactor});
     }
 }
 

@@ -94,7 +94,7 @@ ASYNC_TEST(GetAddrInfoOfNumbers, gives_what_the_c_library_gives) {
                  {SocketType::any, SocketType::stream, SocketType::datagram}) {
                 for (const int proto : {0, 6, 17}) {
                     for (const int flags : {0, AI_PASSIVE, AI_NUMERICHOST | AI_NUMERICSERV,
-                                            AI_CANONNAME, AI_V4MAPPED}) {
+                                            AI_CANONNAME, AI_V4MAPPED, AI_ADDRCONFIG}) {
                         const AddressInfoOptions options{family, type, proto, flags};
                         const Result<std::vector<AddressInfo>> answer =
                             co_await as_result(getaddrinfo(host, 80, options));
