@@ -167,22 +167,28 @@ TEST_F(EventLoopTest, a_timer_that_makes_an_overdue_timer_again_and_again_starve
 }
 
 TEST(EventLoop, calls_each_timer_once_after_a_callback_that_took_long) {
-    EventLoop loop;
-    Trace trace;
-    for (int number = 0; number < 5; ++number) {
-        loop.call_later(number * 1ms,
-                        [&trace, number] { trace.push_back(std::to_string(number)); });
+    for (const char* proactor : testing::proactors) {
+        SCOPED_TRACE(proactor);
+        const std::unique_ptr<EventLoop> loop = new_event_loop(proactor);
+        Trace trace;
+        for (int number = 0; number < 5; ++number) {
+            loop->call_later(number * 1ms,
+                             [&trace, number] { trace.push_back(std::to_string(number)); });
+        }
+        loop->call_soon([] { std::this_thread::sleep_for(10ms); });
+        loop->run_until_complete(sleep(0.015));
+        EXPECT_EQ(trace, (Trace{"0", "1", "2", "3", "4"}));
     }
-    loop.call_soon([] { std::this_thread::sleep_for(10ms); });
-    loop.run_until_complete(sleep(0.015));
-    EXPECT_EQ(trace, (Trace{"0", "1", "2", "3", "4"}));
 }
 
 TEST(EventLoop, never_calls_a_timer_early_on_the_real_clock) {
-    EventLoop loop;
-    const auto start = std::chrono::steady_clock::now();
-    loop.run_until_complete(sleep(0.0025));
-    EXPECT_GE(std::chrono::steady_clock::now() - start, 2500us);
+    for (const char* proactor : testing::proactors) {
+        SCOPED_TRACE(proactor);
+        const std::unique_ptr<EventLoop> loop = new_event_loop(proactor);
+        const auto start = std::chrono::steady_clock::now();
+        loop->run_until_complete(sleep(0.0025));
+        EXPECT_GE(std::chrono::steady_clock::now() - start, 2500us);
+    }
 }
 
 // ------------------------------------------------------------------------------------- handles
@@ -622,12 +628,15 @@ TEST(EventLoop, can_be_made_run_and_closed_many_times) {
 }
 
 TEST(EventLoop, may_be_run_in_a_thread_and_destroyed_in_another) {
-    auto loop = std::make_unique<EventLoop>();
-    Trace trace;
-    std::thread([&] { loop->run_until_complete(sleep(0.001)); }).join();
-    loop->call_soon([gone = Gone(trace, "gone")] {});
-    std::thread([&] { loop.reset(); }).join();
-    EXPECT_EQ(trace, Trace{"gone"});
+    for (const char* proactor : testing::proactors) {
+        SCOPED_TRACE(proactor);
+        std::unique_ptr<EventLoop> loop = new_event_loop(proactor);
+        Trace trace;
+        std::thread([&] { loop->run_until_complete(sleep(0.001)); }).join();
+        loop->call_soon([gone = Gone(trace, "gone")] {});
+        std::thread([&] { loop.reset(); }).join();
+        EXPECT_EQ(trace, Trace{"gone"});
+    }
 }
 
 TEST(EventLoop, unknown_proactors_are_refused) {
@@ -636,52 +645,27 @@ TEST(EventLoop, unknown_proactors_are_refused) {
 
 // ------------------------------------------------------------------------------- other threads
 
-TEST(CallSoonThreadsafe, from_eight_threads_loses_nothing_and_keeps_the_order_of_each) {
-    constexpr int threads = 8;
-    constexpr int calls = 100'000;
-    EventLoop loop;
-    std::vector<int> last(threads, -1);
-    bool in_order = true;
-    int finished = 0;
-    std::vector<std::thread> callers;
-    for (int thread = 0; thread < threads; ++thread) {
-        callers.emplace_back([&, thread] {
-            for (int call = 0; call < calls; ++call) {
-                loop.call_soon_threadsafe([&, thread, call] {
-                    in_order = in_order && last[static_cast<std::size_t>(thread)] == call - 1;
-                    last[static_cast<std::size_t>(thread)] = call;
-                    if (call == calls - 1 && ++finished == threads) {
-                        loop.stop();
-                    }
-                });
-            }
-        });
-    }
-    loop.run_forever();
-    for (std::thread& caller : callers) {
-        caller.join();
-    }
-    EXPECT_TRUE(in_order);
-    EXPECT_EQ(last, std::vector<int>(threads, calls - 1));
-}
-
 TEST(CallSoonThreadsafe, before_the_loop_waits_is_not_missed) {
-    EventLoop loop;
-    std::thread([&] { loop.call_soon_threadsafe([&] { loop.stop(); }); }).join();
-    loop.run_forever();  // would never end
+    for (const char* proactor : testing::proactors) {
+        const std::unique_ptr<EventLoop> loop = new_event_loop(proactor);
+        std::thread([&] { loop->call_soon_threadsafe([&] { loop->stop(); }); }).join();
+        loop->run_forever();  // would never end
+    }
 }
 
 TEST(CallSoonThreadsafe, wakes_a_loop_that_waits) {
-    EventLoop loop;
-    for (int round = 0; round < 200; ++round) {
-        std::thread caller([&, round] {
-            if (round % 2 == 0) {
-                std::this_thread::sleep_for(std::chrono::microseconds(round * 5));
-            }
-            loop.call_soon_threadsafe([&] { loop.stop(); });
-        });
-        loop.run_forever();
-        caller.join();
+    for (const char* proactor : testing::proactors) {
+        const std::unique_ptr<EventLoop> loop = new_event_loop(proactor);
+        for (int round = 0; round < 200; ++round) {
+            std::thread caller([&, round] {
+                if (round % 2 == 0) {
+                    std::this_thread::sleep_for(std::chrono::microseconds(round * 5));
+                }
+                loop->call_soon_threadsafe([&] { loop->stop(); });
+            });
+            loop->run_forever();
+            caller.join();
+        }
     }
 }
 

@@ -7,8 +7,11 @@
 #include <asyncio/signals.hpp>
 #include <asyncio/tasks.hpp>
 
+#include <atomic>
 #include <csignal>
+#include <cstddef>
 #include <cstdio>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <thread>
@@ -42,6 +45,15 @@ std::string thrown_by(Fn fn) {
 
 void nothing() {}
 
+/// Does that thread of this process wait in a system call?
+bool sleeps(pid_t thread) {
+    std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/stat");
+    std::string text;
+    std::getline(file, text);
+    const std::size_t state = text.rfind(") ");  // behind the name, in which anything may stand
+    return state != std::string::npos && text.compare(state, 3, ") S") == 0;
+}
+
 /// A loop of each kind, in real time.
 template <class Fn>
 void on_each_loop(Fn fn) {
@@ -69,7 +81,7 @@ ASYNC_TEST(SignalHandler, is_called_on_the_loop_with_its_arguments) {
     EXPECT_TRUE(remove_signal_handler(SIGUSR1));
 }
 
-TEST(SignalHandler, wakes_a_loop_that_waits) {
+TEST(SignalHandler, is_not_missed_by_a_loop_that_is_about_to_wait) {
     on_each_loop([](EventLoop& loop) {
         int caught = 0;
         add_signal_handler(loop, SIGALRM, [&] {
@@ -78,12 +90,36 @@ TEST(SignalHandler, wakes_a_loop_that_waits) {
         });
         loop.call_later(60, [&loop] { loop.stop(); });
         const pthread_t main = ::pthread_self();
-        std::thread([main] {
-            // The loop will wait, or is about to: either way it has to find out.
-            ::pthread_kill(main, SIGALRM);
-        }).join();
+        std::thread([main] { ::pthread_kill(main, SIGALRM); }).join();
         loop.run_forever();
         EXPECT_EQ(caught, 1);
+    });
+}
+
+TEST(SignalHandler, wakes_a_loop_that_waits) {
+    on_each_loop([](EventLoop& loop) {
+        int caught = 0;
+        add_signal_handler(loop, SIGALRM, [&] {
+            ++caught;
+            loop.stop();
+        });
+        TimerHandle patience = loop.call_later(60, [&loop] { loop.stop(); });
+        const pthread_t main = ::pthread_self();
+        const pid_t number = ::gettid();
+        for (int round = 1; round <= 20; ++round) {
+            std::atomic<bool> runs{false};
+            loop.call_soon([&runs] { runs = true; });
+            std::thread other([&] {
+                while (!runs || !sleeps(number)) {
+                    std::this_thread::yield();
+                }
+                ::pthread_kill(main, SIGALRM);
+            });
+            loop.run_forever();
+            other.join();
+            EXPECT_EQ(caught, round);
+        }
+        patience.cancel();
     });
 }
 

@@ -8,9 +8,13 @@
 #include <asyncio/tasks.hpp>
 #include <asyncio/threads.hpp>
 
+#include "support/proactors.hpp"
+
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -45,6 +49,56 @@ public:
 private:
     std::atomic<int>* count_;
 };
+
+/// What threads have said to a loop, and what of it was heard.
+struct Conversation {
+    static constexpr std::size_t threads = 64;
+    static constexpr int calls = detail::recycle_blocks ? 100'000 : 2'000;  // fewer when sanitized
+    static constexpr int ahead = 1'000;  // then it waits for the loop; which waits for it meanwhile
+
+    void say(EventLoop& loop, std::size_t thread) {
+        for (int call = 1; call <= calls; ++call) {
+            loop.call_soon_threadsafe([this, &loop, thread, call] { hear(loop, thread, call); });
+            for (int last = heard[thread]; call % ahead == 0 && last < call; last = heard[thread]) {
+                heard[thread].wait(last);
+            }
+        }
+    }
+    void hear(EventLoop& loop, std::size_t thread, int call) {
+        out_of_order += heard[thread] == call - 1 ? 0 : 1;
+        heard[thread] = call;
+        if (call % ahead == 0) {
+            heard[thread].notify_one();
+        }
+        if (call == calls && ++finished == threads) {
+            loop.stop();
+        }
+    }
+
+    std::array<std::atomic<int>, threads> heard{};
+    std::size_t finished = 0;
+    int out_of_order = 0;
+};
+
+TEST(ThreadsStress, sixty_four_threads_wake_a_loop_and_nothing_is_lost_or_out_of_order) {
+    for (const char* proactor : testing::proactors) {
+        SCOPED_TRACE(proactor);
+        const std::unique_ptr<EventLoop> loop = new_event_loop(proactor);
+        Conversation conversation;
+        std::vector<std::thread> threads;
+        for (std::size_t thread = 0; thread < Conversation::threads; ++thread) {
+            threads.emplace_back([&, thread] { conversation.say(*loop, thread); });
+        }
+
+        loop->run_forever();
+
+        for (std::thread& thread : threads) {
+            thread.join();
+        }
+        EXPECT_EQ(conversation.finished, Conversation::threads);
+        EXPECT_EQ(conversation.out_of_order, 0);
+    }
+}
 
 // Every call is cancelled, some before it has begun, some while it runs, some as it ends.
 Coroutine<> cancel_calls(std::atomic<int>& live, std::atomic<int>& called, int& ended) {
