@@ -203,7 +203,7 @@ void EventLoop::run_watched(Callback& callback) {
         auto& base = static_cast<detail::TaskBase&>(callback);
         task = AnyFuture(static_cast<detail::FutureBase&>(base));
         from = base.leaf()->site();
-    } else if (callback.function() == &detail::HandleNode::run_node) {
+    } else if (detail::HandleNode::is_node(callback)) {
         auto& node = static_cast<detail::HandleNode&>(callback);
         node.retain();
         handle = Handle(&node);

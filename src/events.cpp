@@ -12,6 +12,7 @@
 #include "timer_heap.hpp"
 
 #include <algorithm>
+#include <condition_variable>
 #include <cstdlib>
 #include <mutex>
 #include <vector>
@@ -25,7 +26,7 @@ constinit thread_local ThreadState thread_state{};
 // ------------------------------------------------------------------------------- HandleNode
 
 HandleNode::HandleNode(EventLoop& loop, bool shared, const Context* context) noexcept
-    : Callback(&run_node), loop_(&loop), shared_(shared), context_() {
+    : Callback(shared ? &run_shared_node : &run_node), loop_(&loop), shared_(shared), context_() {
     capture_context(context_, context);
     has_context_ = !context_.empty();
 }
@@ -70,8 +71,12 @@ void HandleNode::discard() noexcept {
 
 void HandleNode::cancel() noexcept {
     cancelled_.store(true, std::memory_order_relaxed);
-    if (shared_ || running_) {
-        return;  // its thread looks at the mark; a function is not destroyed while it runs
+    if (shared_) {
+        cancel_shared();
+        return;
+    }
+    if (running_) {
+        return;  // a function is not destroyed while it runs
     }
     if (waiting()) {
         loop_->withdraw(*this);
@@ -79,14 +84,65 @@ void HandleNode::cancel() noexcept {
     }
 }
 
-void HandleNode::run_node(Callback& callback) {
+namespace {
+
+/// For those who cancel a call that is under way in another thread: a rare thing, so one for all.
+struct EndOfCall {
+    std::mutex mutex;
+    std::condition_variable changed;
+};
+
+EndOfCall& end_of_call() {
+    static EndOfCall& instance = *new EndOfCall;
+    return instance;
+}
+
+}  // namespace
+
+// The mark alone keeps a call from being made that has not begun. A thread that sees that it has
+// tells so, and waits; the loop looks for that with the one exchange by which a call ends.
+void HandleNode::cancel_shared() noexcept {
+    if (call_.load(std::memory_order_acquire) == Call::over || thread_state.loop == loop_) {
+        return;
+    }
+    Call call = Call::waiting;
+    if (call_.compare_exchange_strong(call, Call::over, std::memory_order_acq_rel)) {
+        return;
+    }
+    EndOfCall& end = end_of_call();
+    std::unique_lock lock(end.mutex);
+    call = Call::running;
+    call_.compare_exchange_strong(call, Call::awaited, std::memory_order_acq_rel);
+    end.changed.wait(lock, [this] { return call_.load(std::memory_order_acquire) == Call::over; });
+}
+
+void HandleNode::end_call() noexcept {
+    if (call_.exchange(Call::over, std::memory_order_acq_rel) == Call::awaited) {
+        EndOfCall& end = end_of_call();
+        { const std::lock_guard lock(end.mutex); }
+        end.changed.notify_all();
+    }
+}
+
+template <bool is_shared>
+[[gnu::always_inline]] inline void HandleNode::run_node_as(Callback& callback) {
     auto& node = static_cast<HandleNode&>(callback);
+    if constexpr (is_shared) {
+        Call call = Call::waiting;
+        if (!node.call_.compare_exchange_strong(call, Call::running, std::memory_order_acq_rel)) {
+            node.discard();
+            return;
+        }
+    }
     if (!node.cancelled()) {
         struct Running {
             HandleNode& node;
             ~Running() {
                 node.running_ = false;
                 node.drop_function();
+                if constexpr (is_shared) {
+                    node.end_call();
+                }
                 node.release();
             }
         } running{node};
@@ -102,8 +158,20 @@ void HandleNode::run_node(Callback& callback) {
             node.loop_->report_callback_error(node, error);
         }
     } else {
+        if constexpr (is_shared) {
+            node.drop_function();
+            node.end_call();
+        }
         node.release();
     }
+}
+
+void HandleNode::run_node(Callback& callback) {
+    run_node_as<false>(callback);
+}
+
+void HandleNode::run_shared_node(Callback& callback) {
+    run_node_as<true>(callback);
 }
 
 }  // namespace detail
@@ -518,7 +586,7 @@ void EventLoop::drop_callbacks(CallbackList& callbacks) noexcept {
     while (!callbacks.empty()) {
         Callback& callback = callbacks.pop_front();
         // Everything else is owned by a task's frame or a future, which knows that it is unlinked.
-        if (callback.function() == &detail::HandleNode::run_node) {
+        if (detail::HandleNode::is_node(callback)) {
             static_cast<detail::HandleNode&>(callback).discard();
         }
     }

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdint>
+#include <future>
 #include <limits>
 #include <memory>
 #include <string>
@@ -708,6 +709,77 @@ TEST(CallSoonThreadsafe, handles_may_be_cancelled_and_dropped_in_any_thread) {
     loop.run_forever();
     caller.join();
     EXPECT_GE(called.load(), 5000);
+}
+
+TEST(CallSoonThreadsafe, cancelled_in_another_thread_is_not_called_afterwards) {
+    EventLoop loop;
+    std::thread caller([&loop] {
+        for (int call = 0; call < 10'000; ++call) {
+            auto used = std::make_unique<int>(0);
+            Handle handle = loop.call_soon_threadsafe([value = used.get()] { ++*value; });
+            if (call % 3 == 0) {
+                std::this_thread::yield();
+            }
+            handle.cancel();  // and `used` is gone: a call that goes on would be found
+        }
+        loop.call_soon_threadsafe([&loop] { loop.stop(); });
+    });
+    loop.run_forever();
+    caller.join();
+}
+
+TEST(CallSoonThreadsafe, cancel_in_other_threads_waits_for_the_call_under_way) {
+    EventLoop loop;
+    std::atomic<bool> ended{false};
+    std::atomic<int> waited{0};
+    std::promise<void> begun;
+    const std::shared_future<void> has_begun = begun.get_future();
+    const Handle handle = loop.call_soon_threadsafe([&] {
+        begun.set_value();
+        std::this_thread::sleep_for(20ms);  // in which whoever does not wait has gone on
+        ended = true;
+    });
+    std::vector<std::thread> cancellers;
+    for (int thread = 0; thread < 3; ++thread) {
+        cancellers.emplace_back([&, mine = handle]() mutable {
+            has_begun.wait();
+            mine.cancel();
+            waited += ended ? 1 : 0;
+            mine.cancel();  // again is nothing
+        });
+    }
+    loop.stop();
+    loop.run_forever();
+    for (std::thread& canceller : cancellers) {
+        canceller.join();
+    }
+    EXPECT_EQ(waited, 3);
+    EXPECT_TRUE(handle.cancelled());
+}
+
+TEST(CallSoonThreadsafe, cancelled_by_the_function_itself_does_not_wait) {
+    EventLoop loop;
+    Handle handle;
+    bool called = false;
+    handle = loop.call_soon_threadsafe([&] {
+        called = true;
+        handle.cancel();
+    });
+    loop.stop();
+    loop.run_forever();
+    EXPECT_TRUE(called);
+    EXPECT_TRUE(handle.cancelled());
+}
+
+TEST(CallSoonThreadsafe, destroys_the_function_on_the_loop_though_it_is_cancelled_elsewhere) {
+    EventLoop loop;
+    Trace trace;
+    Handle handle = loop.call_soon_threadsafe([gone = Gone(trace, "gone")] {});
+    std::thread([&handle] { handle.cancel(); }).join();
+    EXPECT_EQ(trace, Trace{});
+    loop.stop();
+    loop.run_forever();
+    EXPECT_EQ(trace, Trace{"gone"});
 }
 
 struct Posted : lowlevel::Callback {

@@ -38,8 +38,9 @@ public:
     }
     void release() noexcept;
 
-    /// The function will not be called. Of a node that is shared between threads this only sets a
-    /// mark; any other is taken out of whatever list it is in and its function destroyed.
+    /// The function will not be called. One that is not shared between threads is taken out of
+    /// whatever list it is in and its function destroyed. One that is, is left there; if another
+    /// thread calls it at this moment, that is waited for.
     void cancel() noexcept;
     [[nodiscard]] bool cancelled() const noexcept {
         return cancelled_.load(std::memory_order_relaxed);
@@ -51,6 +52,10 @@ public:
 
     /// Runs the function; what it throws goes to the loop's exception handler.
     static void run_node(Callback& callback);
+    /// Is it a node, and no other callback?
+    [[nodiscard]] static bool is_node(const Callback& callback) noexcept {
+        return callback.function() == &run_node || callback.function() == &run_shared_node;
+    }
 
     [[nodiscard]] EventLoop& loop() const noexcept { return *loop_; }
     /// What the function is called in.
@@ -79,6 +84,14 @@ protected:
     [[nodiscard]] bool shared() const noexcept { return shared_; }
 
 private:
+    /// How far a call is that other threads may cancel. Only nodes that are shared have one.
+    enum class Call : std::uint8_t { waiting, running, awaited, over };
+
+    static void run_shared_node(Callback& callback);
+    template <bool is_shared>
+    static void run_node_as(Callback& callback);
+    void cancel_shared() noexcept;
+    void end_call() noexcept;
     void drop_function() noexcept;
     [[gnu::noinline]] void forget_and_dispose() noexcept;
 
@@ -90,6 +103,7 @@ private:
     bool has_function_ : 1 = true;
     bool noted_ : 1 = false;
     bool has_context_ : 1;  // there may be something in the slot
+    std::atomic<Call> call_{Call::waiting};
     // The last, so that cancelling touches no more memory than what is before.
     union {
         ContextSlot context_;
@@ -202,6 +216,11 @@ public:
     }
 
     /// The function will not be called, if it was not yet; it is destroyed at once.
+    ///
+    /// Threads: the loop's. That of call_soon_threadsafe() any: then, as in Python 3.14, the
+    ///          function is neither running nor will it run when this has returned, unless it is
+    ///          called by the function itself, or by what that calls. So a function must not wait
+    ///          for a thread that cancels it. It is destroyed by the loop.
     void cancel() noexcept {
         if (node_ != nullptr) {
             node_->cancel();
