@@ -33,6 +33,8 @@ InvalidStateError::~InvalidStateError() = default;
 QueueEmpty::~QueueEmpty() = default;
 QueueFull::~QueueFull() = default;
 QueueShutDown::~QueueShutDown() = default;
+BrokenExecutor::~BrokenExecutor() = default;
+BrokenThreadPool::~BrokenThreadPool() = default;
 WouldBlock::~WouldBlock() = default;
 EndOfChannel::~EndOfChannel() = default;
 BrokenResourceError::~BrokenResourceError() = default;
@@ -367,6 +369,8 @@ static std::string describe_at(const std::exception_ptr& error, int depth) {
         return describe_os_family(e);
     } catch (const BrokenBarrierError& e) {
         return describe_text("BrokenBarrierError", e);
+    } catch (const BrokenThreadPool& e) {
+        return describe_text("BrokenThreadPool", e);
     } catch (const RecursionError& e) {
         return describe_text("RecursionError", e);
     } catch (const NotImplementedError& e) {

@@ -1,197 +1,25 @@
-// threads.cpp - a pool of threads, and the way of a result from there to a future.
+// threads.cpp - the way of a result from a thread to a future, and the executors of a loop.
 //
 // SPDX-License-Identifier: MIT
 #include <asyncio/threads.hpp>
 
-#include "signals_blocked.hpp"
-
 #include <asyncio/detail/config.hpp>
 #include <asyncio/log.hpp>
 
-#include <algorithm>
-#include <condition_variable>
 #include <cstdio>
 #include <mutex>
 #include <string>
-#include <system_error>
-#include <thread>
 #include <utility>
-#include <vector>
-
-#include <pthread.h>
 
 namespace asyncio {
-
-// ------------------------------------------------------------------------ ThreadPoolExecutor
-
-struct ThreadPoolExecutor::State {
-    std::mutex mutex;
-    std::condition_variable work;   // there is a job, or the end
-    std::condition_variable ended;  // a thread has, or waits for the others
-    lowlevel::List<lowlevel::Job> jobs;
-    std::vector<std::thread> threads;  // until somebody joins them
-    std::string prefix;
-    std::size_t queued = 0;   // jobs
-    std::size_t live = 0;     // threads that have not ended
-    std::size_t idle = 0;     // of these
-    std::size_t waiting = 0;  // of these, in shutdown()
-    std::size_t being_joined = 0;
-    std::size_t most = 0;
-    bool ending = false;
-    bool detached = false;
-
-    void run_jobs();
-    void wait_for_others();
-    void join_all();
-};
-
-namespace {
-
-/// Whose thread this is: the State of a pool.
-constinit thread_local const void* pool_of_thread = nullptr;
-
-}  // namespace
-
-void ThreadPoolExecutor::State::run_jobs() {
-    pool_of_thread = this;
-    std::unique_lock lock(mutex);
-    for (;;) {
-        if (!jobs.empty()) {
-            lowlevel::Job& job = jobs.pop_front();
-            --queued;
-            lock.unlock();
-            job.run();
-            lock.lock();
-        } else if (ending) {
-            break;
-        } else {
-            ++idle;
-            work.wait(lock);
-            --idle;
-        }
-    }
-    --live;
-    ended.notify_all();
-    pool_of_thread =
-        nullptr;  // from here on, where what is local to it is destroyed, it is no more
-}
-
-// In a thread of the pool, which cannot join itself; nor can two wait for each other's end.
-void ThreadPoolExecutor::State::wait_for_others() {
-    std::unique_lock lock(mutex);
-    ++waiting;
-    ended.notify_all();
-    ended.wait(lock, [this] { return live == waiting; });
-    --waiting;
-}
-
-// Returns when all threads have been joined, by whomever.
-void ThreadPoolExecutor::State::join_all() {
-    std::unique_lock lock(mutex);
-    while (!threads.empty()) {
-        std::thread thread = std::move(threads.back());
-        threads.pop_back();
-        ++being_joined;
-        lock.unlock();
-        if (thread.get_id() == std::this_thread::get_id()) {
-            thread.detach();  // past its last job: the destructor of something local to the thread
-        } else {
-            thread.join();
-        }
-        lock.lock();
-        --being_joined;
-    }
-    ended.notify_all();
-    ended.wait(lock, [this] { return being_joined == 0; });
-}
-
-ThreadPoolExecutor::ThreadPoolExecutor(ThreadPoolOptions options)
-    : state_(std::make_shared<State>()) {
-    const std::size_t processors = std::max(1U, std::thread::hardware_concurrency());
-    state_->most =
-        options.max_workers != 0 ? options.max_workers : std::min<std::size_t>(32, processors + 4);
-    state_->prefix = options.thread_name_prefix;
-}
-
-ThreadPoolExecutor::~ThreadPoolExecutor() {
-    std::unique_lock lock(state_->mutex);
-    const bool wait = !state_->detached;
-    lock.unlock();
-    shutdown(wait, false);
-    // What is left to itself, or the thread that this is.
-    lock.lock();
-    for (std::thread& thread : state_->threads) {
-        thread.detach();
-    }
-    state_->threads.clear();
-}
-
-void ThreadPoolExecutor::submit(lowlevel::Job& job) {
-    const std::lock_guard lock(state_->mutex);
-    if (state_->ending) {
-        throw RuntimeError("cannot schedule new futures after shutdown");
-    }
-    // Each job that waits will take one of the idle threads, which may not have woken up yet.
-    if (state_->idle <= state_->queued && state_->live < state_->most) {
-        // The name is cut to what the kernel shows: 15 bytes.
-        const std::string name =
-            (state_->prefix + "_" + std::to_string(state_->live)).substr(0, 15);
-        try {
-            const detail::SignalsBlocked blocked;
-            state_->threads.emplace_back([state = state_] { state->run_jobs(); });
-            ++state_->live;
-            ::pthread_setname_np(state_->threads.back().native_handle(), name.c_str());
-        } catch (const std::system_error& error) {
-            if (state_->live == 0) {
-                throw OSError(error.code().value(), "cannot start a thread");
-            }
-        }
-    }
-    state_->jobs.push_back(job);
-    ++state_->queued;
-    state_->work.notify_one();
-}
-
-void ThreadPoolExecutor::shutdown(bool wait, bool cancel_futures) {
-    const std::shared_ptr<State> state = state_;
-    lowlevel::List<lowlevel::Job> abandoned;
-    {
-        const std::lock_guard lock(state->mutex);
-        state->ending = true;
-        if (cancel_futures) {
-            abandoned.splice_back(state->jobs);
-            state->queued = 0;
-        }
-        state->work.notify_all();
-    }
-    while (!abandoned.empty()) {
-        abandoned.pop_front().abandon();
-    }
-    if (!wait) {
-        return;
-    }
-    if (pool_of_thread == state.get()) {
-        state->wait_for_others();
-    } else {
-        state->join_all();
-    }
-}
-
-void ThreadPoolExecutor::detach() noexcept {
-    const std::lock_guard lock(state_->mutex);
-    state_->detached = true;
-}
-
-std::size_t ThreadPoolExecutor::threads() const {
-    const std::lock_guard lock(state_->mutex);
-    return state_->live;
-}
 
 // -------------------------------------------------------------------------------------- Work
 
 namespace detail {
 
 namespace {
+
+constexpr const char* lost = "a call in an executor threw what nobody waits for any more";
 
 /// The loop's own handle to an executor. When the last copy is gone and nobody else has the
 /// executor, nobody waits for it either: the loop's thread must not.
@@ -210,6 +38,18 @@ std::shared_ptr<Executor> not_waited_for(std::shared_ptr<Executor> executor) {
 
 }  // namespace
 
+const std::shared_ptr<LoopGate>& LoopGate::of(EventLoop& loop) {
+    if (loop.gate_ == nullptr) {
+        loop.gate_ = std::make_shared<LoopGate>(loop);
+    }
+    return loop.gate_;
+}
+
+bool LoopGate::post(HandleNode& node) noexcept {
+    const std::lock_guard lock(mutex);
+    return loop != nullptr && loop->post(node);
+}
+
 void Work::submit(Executor* executor) {
     EventLoop& loop = *loop_;
     try {
@@ -222,10 +62,7 @@ void Work::submit(Executor* executor) {
             }
             executor = loop.default_executor_.get();
         }
-        if (loop.gate_ == nullptr) {
-            loop.gate_ = std::make_shared<LoopGate>(loop);
-        }
-        gate_ = loop.gate_;
+        gate_ = LoopGate::of(loop);
         loop.work_.push_back(*this);
         loop.proactor().outside_work(true);
         executor->submit(*this);
@@ -245,9 +82,13 @@ bool Work::forget() noexcept {
     return state_.compare_exchange_strong(expected, State::forgotten, std::memory_order_relaxed);
 }
 
-void Work::run() noexcept {
+bool Work::begin() noexcept {
     State expected = State::waiting;
-    if (state_.compare_exchange_strong(expected, State::begun, std::memory_order_relaxed)) {
+    return state_.compare_exchange_strong(expected, State::begun, std::memory_order_relaxed);
+}
+
+void Work::run() noexcept {
+    if (begin()) {
         call();
     }
     finish();
@@ -257,7 +98,6 @@ void Work::abandon() noexcept {
     finish();
 }
 
-// In the worker.
 void Work::finish() noexcept {
     {
         const std::shared_ptr<LoopGate> gate = gate_;
@@ -291,10 +131,19 @@ void Work::give_back(Callback& callback) {
     work.deliver(work.state_.load(std::memory_order_relaxed) != State::begun);
 }
 
+void Work::report_late(const std::exception_ptr& error, const AnyFuture& future) {
+    if (error != nullptr) {
+        ExceptionContext context;
+        context.message = lost;
+        context.exception = error;
+        context.future = future;
+        loop_->call_exception_handler(context);
+    }
+}
+
 void report_lost(const std::exception_ptr& error) noexcept {
     if (error != nullptr) {
-        log(Level::warning,
-            "a call in a thread threw what nobody waits for any more: " + describe(error));
+        log_error("a call in an executor threw when its loop was closed: ", error);
     }
 }
 

@@ -8,6 +8,7 @@
 #include <asyncio/threads.hpp>
 #include <asyncio/timeouts.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <functional>
@@ -235,8 +236,8 @@ ASYNC_TEST(ToThread, cancelled_while_the_call_runs_ends_the_wait_and_drops_the_r
     }
 }
 
-ASYNC_TEST(ToThread, cancelled_while_the_call_runs_logs_what_it_throws) {
-    Logged logged;
+ASYNC_TEST(ToThread, cancelled_while_the_call_runs_reports_what_it_throws) {
+    const Reports reports;
     Door begun;
     Door door;
     auto task = create_task(to_thread([&] {
@@ -251,11 +252,13 @@ ASYNC_TEST(ToThread, cancelled_while_the_call_runs_logs_what_it_throws) {
     auto awaited = co_await as_result(task);
     EXPECT_TRUE(awaited.cancelled());
     door.open();
-    while (logged.texts.empty()) {
+    while (reports.messages.empty()) {
         co_await to_thread([] {});
     }
 
-    EXPECT_NE(logged.texts[0].find("RuntimeError('too late')"), std::string::npos);
+    EXPECT_EQ(reports.messages,
+              Trace{"a call in an executor threw what nobody waits for any more"});
+    EXPECT_EQ(reports.errors, Trace{"RuntimeError('too late')"});
 }
 
 ASYNC_TEST(ToThread, a_result_whose_copy_throws_is_an_exception) {
@@ -547,6 +550,294 @@ TEST(ThreadPool, leaves_signals_to_other_threads) {
     for (int signal = 1; signal < SIGRTMAX; ++signal) {
         EXPECT_EQ(sigismember(&before, signal), sigismember(&after, signal)) << signal;
     }
+}
+
+// ---------------------------------------------------------------------- ThreadPoolExecutor::submit
+
+TEST(ThreadPoolSubmit, gives_what_the_function_returns_or_throws) {
+    ThreadPoolExecutor pool(2);
+    auto take = [](std::unique_ptr<int> value) { return std::make_unique<int>(*value + 1); };
+    auto only_moves = [value = std::make_unique<int>(7)] { return *value; };
+
+    const auto sum = pool.submit([](int a, int b) { return a + b; }, 1, 2);
+    const auto moved = pool.submit(take, std::make_unique<int>(4));
+    const auto seven = pool.submit(std::move(only_moves));
+    const auto nothing = pool.submit([] {});
+    const auto failed = pool.submit([] { throw RuntimeError("bad"); });
+
+    EXPECT_EQ(sum.result(), 3);
+    EXPECT_EQ(*moved.result(), 5);
+    EXPECT_EQ(seven.result(), 7);
+    nothing.result();
+    pool.shutdown();
+    EXPECT_EQ(thrown_by([&] {
+                  failed.result();
+                  return 0;
+              }),
+              "RuntimeError('bad')");
+    EXPECT_EQ(thrown_by([&] { return pool.submit([] {}); }),
+              "RuntimeError('cannot schedule new futures after shutdown')");
+}
+
+TEST(ThreadPoolSubmit, cancelled_before_it_began_is_never_called) {
+    ThreadPoolExecutor pool(1);
+    SlowJob job(pool);
+    std::atomic<bool> called{false};
+    Trace trace;
+
+    const auto queued = pool.submit([&called] { called = true; });
+    queued.add_done_callback(
+        [&trace](const auto& done) { trace.push_back(done.cancelled() ? "cancelled" : "done"); });
+    EXPECT_FALSE(queued.running());
+    EXPECT_TRUE(queued.cancel());
+    EXPECT_TRUE(queued.cancel()) << "it is";
+    job.end();
+    pool.shutdown();
+
+    EXPECT_FALSE(called);
+    EXPECT_TRUE(queued.cancelled());
+    EXPECT_EQ(trace, Trace{"cancelled"});
+    EXPECT_THROW(queued.result(), CancelledError);
+}
+
+TEST(ThreadPoolSubmit, cannot_be_cancelled_while_it_runs_or_afterwards) {
+    ThreadPoolExecutor pool(1);
+    Door begun;
+    Door door;
+    const auto call = pool.submit([&] {
+        begun.open();
+        door.pass();
+        return 1;
+    });
+    begun.pass();
+
+    EXPECT_TRUE(call.running());
+    EXPECT_FALSE(call.cancel());
+    door.open();
+    EXPECT_EQ(call.result(), 1);
+    EXPECT_FALSE(call.cancel());
+    EXPECT_FALSE(call.running());
+}
+
+TEST(ThreadPoolSubmit, that_waits_longer_than_it_may_throws_and_goes_on) {
+    ThreadPoolExecutor pool(1);
+    Door door;
+    const auto call = pool.submit([&door] {
+        door.pass();
+        return 1;
+    });
+    EXPECT_THROW(static_cast<void>(call.result(0)), TimeoutError);
+    EXPECT_THROW(static_cast<void>(call.exception(1ms)), TimeoutError);
+    door.open();
+    EXPECT_EQ(call.result(), 1);
+}
+
+TEST(ThreadPoolSubmit, shut_down_cancels_what_has_not_begun_if_it_is_told_to) {
+    ThreadPoolExecutor pool(1);
+    SlowJob job(pool);
+    std::vector<ConcurrentFuture<int>> calls;
+    for (int call = 0; call < 10; ++call) {
+        calls.push_back(pool.submit([call] { return call; }));
+    }
+
+    pool.shutdown(false, true);
+    job.end();
+    pool.shutdown();
+
+    EXPECT_TRUE(job.ended());
+    for (const auto& call : calls) {
+        EXPECT_TRUE(call.cancelled());
+    }
+}
+
+// What it has captured may be waited for with the future.
+TEST(ThreadPoolSubmit, destroys_the_function_before_its_result_is_there) {
+    ThreadPoolExecutor pool(1);
+    for (int round = 0; round < 100; ++round) {
+        auto captured = std::make_shared<int>(round);
+        const std::weak_ptr<int> observed = captured;
+        const auto call = pool.submit([captured = std::move(captured)] { return *captured; });
+        EXPECT_EQ(call.result(), round);
+        EXPECT_TRUE(observed.expired());
+    }
+}
+
+TEST(ThreadPoolSubmit, may_come_from_a_thread_of_the_pool) {
+    ThreadPoolExecutor pool(2);
+    const auto outer = pool.submit([&pool] { return pool.submit([] { return 1; }).result(); });
+    EXPECT_EQ(outer.result(), 1);
+}
+
+ASYNC_TEST(ThreadPoolSubmit, may_be_awaited_by_a_loop) {
+    ThreadPoolExecutor pool(1);
+    const int three = co_await wrap_future(pool.submit([] { return 3; }));
+    EXPECT_EQ(three, 3);
+}
+
+TEST(ThreadPoolSubmit, uses_an_idle_thread_again) {
+    constexpr std::size_t most = 50;
+    ThreadPoolExecutor pool(most);
+    std::size_t before = 0;
+    do {
+        before = pool.threads();
+        pool.submit([] {}).result();
+    } while (pool.threads() != before);
+    EXPECT_LT(before, most);
+}
+
+TEST(ThreadPoolMap, gives_the_results_in_order) {
+    ThreadPoolExecutor pool(3);
+    const std::vector<int> bases{2, 3, 4};
+    const std::vector<int> exponents{3, 2, 1, 9};
+    auto power = [kept = std::make_unique<int>(1)](int base, int exponent) {
+        int result = *kept;
+        for (; exponent > 0; --exponent) {
+            result *= base;
+        }
+        return result;
+    };
+
+    std::vector<int> results;
+    for (const int each : pool.map(std::move(power), bases, exponents)) {
+        results.push_back(each);
+    }
+
+    EXPECT_EQ(results, (std::vector<int>{8, 9, 4}));
+}
+
+TEST(ThreadPoolMap, makes_all_calls_though_nobody_reads) {
+    std::atomic<int> sum{0};
+    const std::vector<int> items{1, 2, 3, 4};
+    ThreadPoolExecutor pool(2);
+    auto results = pool.map([&sum](int item) { sum += item; }, items);
+    pool.shutdown();
+    EXPECT_EQ(sum, 10);
+}
+
+TEST(ThreadPoolMap, throws_what_a_call_throws_in_its_place) {
+    ThreadPoolExecutor pool(2);
+    const std::vector<int> items{1, 2, 0};
+    auto results = pool.map(
+        [](int item) {
+            if (item == 0) {
+                throw RuntimeError("divided by zero");
+            }
+            return 2 / item;
+        },
+        items);
+    pool.shutdown();
+    auto at = results.begin();
+    EXPECT_EQ(*at, 2);
+    EXPECT_EQ(*++at, 1);
+    EXPECT_EQ(thrown_by([&] { return *++at; }), "RuntimeError('divided by zero')");
+}
+
+TEST(ThreadPoolMap, that_takes_too_long_is_cancelled_as_far_as_it_has_not_begun) {
+    ThreadPoolExecutor pool(1);
+    SlowJob job(pool);
+    std::atomic<int> called{0};
+    {
+        const std::vector<int> items{1, 2};
+        auto results = pool.map({.timeout = 0}, [&called](int) { ++called; }, items);
+        EXPECT_THROW(static_cast<void>(results.begin()), TimeoutError);
+    }
+    job.end();
+    pool.shutdown();
+    EXPECT_EQ(called, 0);
+}
+
+// ------------------------------------------------------------- names and initialisers of threads
+
+std::string thread_name() {
+    char name[32] = {};
+    ::pthread_getname_np(::pthread_self(), name, sizeof name);
+    return name;
+}
+
+thread_local int prepared = 0;
+
+TEST(ThreadPool, has_as_many_threads_as_python_by_default) {
+    const std::size_t most = std::min(32U, std::thread::hardware_concurrency() + 4);
+    ThreadPoolExecutor pool;
+    Door door;
+    std::vector<ConcurrentFuture<>> calls;
+    for (std::size_t call = 0; call < most + 3; ++call) {
+        calls.push_back(pool.submit([&door] { door.pass(); }));
+    }
+    EXPECT_EQ(pool.threads(), most);
+    door.open();
+    pool.shutdown();
+}
+
+TEST(ThreadPool, numbers_its_threads_though_the_prefix_is_long) {
+    ThreadPoolExecutor pool({.max_workers = 1, .thread_name_prefix = "a-prefix-that-is-long"});
+    ThreadPoolExecutor other({.max_workers = 1});
+    EXPECT_EQ(pool.submit(thread_name).result(), "a-prefix-that_0");
+    EXPECT_EQ(other.submit(thread_name).result(), "asyncio_0");
+}
+
+TEST(ThreadPoolInitializer, is_called_first_in_each_thread_which_has_its_name) {
+    std::mutex mutex;
+    std::set<std::string> names;
+    std::atomic<int> initialized{0};
+    ThreadPoolExecutor pool(
+        {.max_workers = 2, .thread_name_prefix = "init"},
+        [&, kept = std::make_unique<int>(5)](const std::string& suffix) {
+            const std::lock_guard lock(mutex);
+            prepared = *kept;
+            ++initialized;
+            names.insert(thread_name() + suffix);
+        },
+        "!");
+    Door door;
+    const auto first = pool.submit([&door] {
+        door.pass();
+        return prepared;
+    });
+    const auto second = pool.submit([&door] {
+        door.open();
+        return prepared;
+    });
+
+    EXPECT_EQ(first.result(), 5);
+    EXPECT_EQ(second.result(), 5);
+    EXPECT_EQ(initialized, 2);
+    EXPECT_EQ(names, (std::set<std::string>{"init_0!", "init_1!"}));
+}
+
+TEST(ThreadPoolInitializer, may_be_an_option) {
+    ThreadPoolExecutor pool({.max_workers = 1, .initializer = [] { prepared = 8; }});
+    EXPECT_EQ(pool.submit([] { return prepared; }).result(), 8);
+}
+
+TEST(ThreadPoolInitializer, that_throws_breaks_the_pool) {
+    const Logged logged;
+    Door submitted;
+    ThreadPoolExecutor pool({.max_workers = 2}, [&submitted] {
+        submitted.pass();
+        throw std::invalid_argument("error in initializer");
+    });
+    const auto first = pool.submit([] { return 1; });
+    const auto second = pool.submit([] { return 2; });
+    EventLoop loop;
+    const Future<int> third = loop.run_in_executor(&pool, [] { return 3; });
+
+    submitted.open();
+    while (!first.done() || !second.done()) {
+        std::this_thread::yield();
+    }
+    pool.shutdown();
+
+    const std::string broken =
+        "BrokenThreadPool('A thread initializer failed, the thread pool is not usable anymore')";
+    EXPECT_EQ(thrown_by([&] { return first.result(); }), broken);
+    EXPECT_EQ(thrown_by([&] { return second.result(); }), broken);
+    EXPECT_EQ(thrown_by([&] { return loop.run_until_complete(third); }), broken);
+    EXPECT_EQ(thrown_by([&] { return pool.submit([] { return 4; }); }), broken);
+    EXPECT_THROW(pool.submit([] {}), BrokenExecutor);
+    EXPECT_FALSE(logged.texts.empty());
+    EXPECT_EQ(logged.texts.at(0), "Exception in initializer: ValueError('error in initializer')");
+    EXPECT_EQ(logged.levels.at(0), Level::error);
 }
 
 // ---------------------------------------------------------------------------- default executor

@@ -120,6 +120,7 @@ LAYERS = [
     signal_watch
     embedding
     threads
+    thread_pool
     signals_blocked
     spawn
     spawn_child
@@ -130,6 +131,8 @@ LAYERS = [
     detail/concurrent_future
     detail/message_operations
     detail/socket_operations
+    detail/thread_call
+    detail/thread_map
     detail/watch
     detail/work
     endpoints

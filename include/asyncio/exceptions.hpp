@@ -175,6 +175,20 @@ public:
     ~BrokenBarrierError() override;
 };
 
+/// Python's concurrent.futures.BrokenExecutor: it takes no calls any more.
+class BrokenExecutor : public RuntimeError {
+public:
+    using RuntimeError::RuntimeError;
+    ~BrokenExecutor() override;
+};
+
+/// The initialiser of a ThreadPoolExecutor threw. Python's concurrent.futures.thread's.
+class BrokenThreadPool : public BrokenExecutor {
+public:
+    using BrokenExecutor::BrokenExecutor;
+    ~BrokenThreadPool() override;
+};
+
 /// The stream ended inside what was asked for.
 class IncompleteReadError : public std::runtime_error {
 public:

@@ -20,7 +20,6 @@
 
 namespace asyncio {
 
-BrokenExecutor::~BrokenExecutor() = default;
 BrokenProcessPool::~BrokenProcessPool() = default;
 RemoteError::~RemoteError() = default;
 
@@ -203,7 +202,7 @@ const KnownException* find_known(const char* type_name) {
         NotImplementedError, SendfileNotAvailableError, LookupError, TypeError, InvalidStateError,
         QueueEmpty, QueueFull, QueueShutDown, WouldBlock, EndOfChannel, BrokenResourceError,
         ClosedResourceError, BrokenBarrierError, IncompleteReadError, LimitOverrunError,
-        BrokenExecutor, BrokenProcessPool, RemoteError>
+        BrokenExecutor, BrokenThreadPool, BrokenProcessPool, RemoteError>
         of_the_library;
     static const AllKnown<OSError, TimeoutError, ConnectionError, BrokenPipeError,
                           ConnectionAbortedError, ConnectionRefusedError, ConnectionResetError,

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <asyncio/detail/handle.hpp>
 #include <asyncio/futures.hpp>
 #include <asyncio/lowlevel/executor.hpp>
 
@@ -20,6 +21,11 @@ namespace asyncio::detail {
 /// instructions, and never while anything of the user's runs or is destroyed.
 struct LoopGate {
     explicit LoopGate(EventLoop& owner) noexcept : loop(&owner) {}
+    /// That of a loop; in its own thread.
+    static const std::shared_ptr<LoopGate>& of(EventLoop& loop);
+    /// Hands the loop a function to call. False if it is closed: then the node is the caller's.
+    [[nodiscard]] bool post(HandleNode& node) noexcept;
+
     std::mutex mutex;
     EventLoop* loop;  // null once it is closed
 };
@@ -53,13 +59,20 @@ protected:
     virtual void disown() noexcept = 0;
     /// What the call threw, if that was not delivered.
     [[nodiscard]] virtual const std::exception_ptr& error() const noexcept = 0;
+    /// On the loop: `future` was cancelled meanwhile, so whoever handles the loop's errors gets
+    /// this one. Null is nothing.
+    void report_late(const std::exception_ptr& error, const AnyFuture& future);
+
+    /// In the worker: is the call still wanted? It cannot be forgotten from then on.
+    [[nodiscard]] bool begin() noexcept;
+    /// In the worker: sends what has come of it to the loop.
+    void finish() noexcept;
 
 private:
     friend class asyncio::EventLoop;
     enum class State : std::uint8_t { waiting, begun, forgotten };
 
     static void give_back(Callback& callback);
-    void finish() noexcept;
     void let_go() noexcept;
 
     EventLoop* loop_;
@@ -92,7 +105,7 @@ private:
     void dispose() noexcept override { delete this; }
 };
 
-/// Logs an exception of a call whose result nobody waits for any more; null is nothing.
+/// Logs an exception of a call whose loop is closed; null is nothing.
 void report_lost(const std::exception_ptr& error) noexcept;
 
 template <class Fn, class R>
@@ -125,7 +138,7 @@ private:
         const Future<R> handle = Future<R>::take_over(&future);
         future.work = nullptr;
         if (future.done()) {
-            report_lost(outcome_.error);
+            report_late(outcome_.error, handle);
         } else if (cancelled) {
             future.cancel({});
         } else if (outcome_.error != nullptr) {
@@ -133,6 +146,12 @@ private:
         } else {
             give_result(handle);
         }
+    }
+    void refuse(const std::exception_ptr& error) noexcept override {
+        if (this->begin()) {
+            outcome_.error = error;
+        }
+        this->finish();
     }
     void disown() noexcept override {
         if (future_ != nullptr) {

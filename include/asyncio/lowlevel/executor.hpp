@@ -5,14 +5,21 @@
 
 #include <asyncio/lowlevel/intrusive.hpp>
 
+#include <exception>
+
 namespace asyncio::lowlevel {
 
-/// A piece of work for an Executor. It is run or abandoned, exactly once, by any thread.
+/// A piece of work for an Executor. It is run, abandoned or refused, exactly once, by any thread.
 class Job : public ListHook<> {
 public:
     virtual void run() noexcept = 0;
     /// The executor was shut down before the job began.
     virtual void abandon() noexcept = 0;
+    /// The executor broke before the job began: `error` is what becomes of it.
+    virtual void refuse(const std::exception_ptr& error) noexcept {
+        static_cast<void>(error);
+        abandon();
+    }
 
 protected:
     ~Job() = default;

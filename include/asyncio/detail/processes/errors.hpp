@@ -17,13 +17,6 @@
 
 namespace asyncio {
 
-/// Python's concurrent.futures.BrokenExecutor: it takes no calls any more.
-class BrokenExecutor : public RuntimeError {
-public:
-    using RuntimeError::RuntimeError;
-    ~BrokenExecutor() override;
-};
-
 /// A process of the pool ended before its time: what it ended with, and which call it was at.
 /// Python's concurrent.futures.process.BrokenProcessPool.
 class BrokenProcessPool : public BrokenExecutor {
