@@ -4,9 +4,12 @@
 // Made for the thread sanitizer; counts are small, because a race shows in few rounds there.
 // SPDX-License-Identifier: MIT
 #include <asyncio/log.hpp>
+#include <asyncio/portal.hpp>
 #include <asyncio/runners.hpp>
 #include <asyncio/tasks.hpp>
+#include <asyncio/thread_queue.hpp>
 #include <asyncio/threads.hpp>
+#include <asyncio/timeouts.hpp>
 
 #include "support/proactors.hpp"
 
@@ -244,6 +247,112 @@ TEST(ThreadsStress, a_pool_is_shut_down_while_threads_submit) {
         }
         EXPECT_EQ(ran + abandoned, submitted);
     }
+}
+
+TEST(ThreadsStress, calls_of_a_pool_are_cancelled_while_they_begin) {
+    std::atomic<int> live{0};
+    int cancelled = 0;
+    std::atomic<int> called{0};
+    for (int round = 0; round < rounds; ++round) {
+        ThreadPoolExecutor pool(2);
+        std::vector<ConcurrentFuture<>> calls;
+        for (int call = 0; call < 10; ++call) {
+            calls.push_back(pool.submit([value = Live(live), &called] { ++called; }));
+            cancelled += calls[static_cast<std::size_t>(call / 2)].cancel() && call % 2 == 0;
+        }
+        pool.shutdown(true, round % 2 == 0);
+        for (const ConcurrentFuture<>& call : calls) {
+            EXPECT_TRUE(call.done());
+            EXPECT_FALSE(call.running());
+        }
+    }
+    EXPECT_LE(called + cancelled, 10 * rounds);
+    EXPECT_EQ(live, 0);
+}
+
+Coroutine<int> answer_later() {
+    co_await sleep(0);
+    co_return 1;
+}
+
+// Whatever was taken is answered, and nobody waits for ever.
+TEST(ThreadsStress, a_portal_is_stopped_while_threads_call) {
+    for (int round = 0; round < rounds / 2; ++round) {
+        std::atomic<int> ended{0};
+        auto portal = start_blocking_portal();
+        std::vector<std::thread> callers;
+        for (int caller = 0; caller < 3; ++caller) {
+            callers.emplace_back([&ended, round, to_loop = portal.portal()] {
+                try {
+                    for (;;) {
+                        const auto future = to_loop.start_task_soon(answer_later);
+                        if (round % 3 == 0) {
+                            future.cancel();
+                        }
+                        to_loop.call(answer_later);
+                    }
+                } catch (const RuntimeError&) {
+                    ++ended;
+                } catch (const CancelledError&) {
+                    ++ended;
+                }
+            });
+        }
+        portal.call(answer_later);
+        portal.stop(round % 2 == 0);
+        for (std::thread& caller : callers) {
+            caller.join();
+        }
+        EXPECT_EQ(ended, 3);
+    }
+}
+
+Coroutine<> get_and_give_up(AsyncQueue<int> queue, std::atomic<int>& got, std::atomic<int>& sum) {
+    while (got < 1000) {
+        const auto item = co_await as_result(wait_for(queue.get(), 0.0001));
+        if (item.has_value()) {
+            sum += item.value();
+            ++got;
+        }
+    }
+}
+
+// Threads and tasks of two loops wait at one queue, and give up again and again: each item arrives
+// once.
+TEST(ThreadsStress, nothing_is_lost_in_a_queue_whose_waits_are_given_up) {
+    const ThreadQueue<int> queue(4);
+    std::atomic<int> got{0};
+    std::atomic<int> sum{0};
+    std::vector<std::thread> threads;
+    for (int loop = 0; loop < 2; ++loop) {
+        threads.emplace_back([&] { run(get_and_give_up(queue.async_q(), got, sum)); });
+    }
+    threads.emplace_back([&, side = queue.sync_q()] {
+        while (got < 1000) {
+            try {
+                sum += side.get(0.0001);
+                ++got;
+            } catch (const QueueEmpty&) {}
+        }
+    });
+    for (int half = 0; half < 2; ++half) {
+        threads.emplace_back([half, side = queue.sync_q()] {
+            for (int item = half; item < 1000; item += 2) {
+                for (bool done = false; !done;) {
+                    try {
+                        side.put(item, 0.0001);
+                        done = true;
+                    } catch (const QueueFull&) {}
+                }
+            }
+        });
+    }
+    for (std::thread& thread : threads) {
+        thread.join();
+    }
+    EXPECT_EQ(got, 1000);
+    EXPECT_EQ(sum, 999 * 1000 / 2);
+    EXPECT_TRUE(queue.sync_q().empty());
 }
 
 TEST(ThreadsStress, loops_are_made_run_and_closed_in_many_threads) {

@@ -121,6 +121,9 @@ LAYERS = [
     embedding
     threads
     thread_pool
+    thread_queue
+    detail/thread_queue
+    detail/thread_queue_awaiters
     signals_blocked
     spawn
     spawn_child
@@ -153,6 +156,8 @@ LAYERS = [
     processes
     shutdown
     runners
+    portal
+    detail/portal
     streams
     servers
     datagrams

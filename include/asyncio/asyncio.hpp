@@ -1,6 +1,6 @@
 // asyncio.hpp - everything but what has a library or a target of its own, what Python has not
-// (cancel_scope.hpp, channels.hpp, embedding.hpp, file_watch.hpp, shutdown.hpp: docs/beyond.md),
-// and the extension and test headers.
+// (cancel_scope.hpp, channels.hpp, embedding.hpp, file_watch.hpp, portal.hpp, shutdown.hpp,
+// thread_queue.hpp: docs/beyond.md), and the extension and test headers.
 //
 // SPDX-License-Identifier: MIT
 #pragma once

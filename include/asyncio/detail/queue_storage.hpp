@@ -84,6 +84,15 @@ public:
         std::construct_at(slots_ + after(size_), std::move(item));
         ++size_;
     }
+    /// Before all others, as if it had never been taken.
+    void push_front(T&& item) {
+        if (size_ == room_) {
+            grow();
+        }
+        std::construct_at(slots_ + after(room_ - 1), std::move(item));
+        first_ = after(room_ - 1);
+        ++size_;
+    }
     T pop() {
         T item = std::move(slots_[first_].item());
         drop_first();
