@@ -8,11 +8,14 @@
 build_packages=(g++=g++ cmake=cmake ninja-build=ninja liburing-dev)
 ssl_packages=(libssl-dev)
 processes_packages=(libmsgpack-cxx-dev)
+tools_packages=(libcli11-dev)
 clang_packages=(clang-19=clang++-19)
 tour_packages=(libsqlite3-dev)
 test_packages=(ccache=ccache pkg-config=pkg-config python3=python3 libclang-rt-19-dev
     clang-format-19=clang-format-19 libgtest-dev libbenchmark-dev libssl-dev openssl=openssl
     curl=curl libglib2.0-dev libmsgpack-cxx-dev)
+# What `asyncio compare --html` writes is looked at with.
+browser_packages=(chromium=chromium)
 # What tests/peers has at the other end, besides.
 peer_packages=(wrk=wrk nginx=nginx redis-server=redis-server postgresql socat=socat)
 

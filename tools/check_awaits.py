@@ -4,8 +4,8 @@
 
 usage: check_awaits.py [FILE_OR_DIRECTORY]...
 
-Without arguments: the self-test (check_awaits_cases.txt), then the headers, sources, examples and
-tests of the project. A line with a comment `// awaits-ok: REASON` is let pass.
+Without arguments: the self-test (check_awaits_cases.txt), then the headers, sources, examples,
+tests and tools of the project. A line with a comment `// awaits-ok: REASON` is let pass.
 """
 # SPDX-License-Identifier: MIT
 import dataclasses
@@ -361,7 +361,7 @@ def main() -> int:
     failures = 0
     if not paths:
         failures += self_test()
-        paths = [ROOT / name for name in ("include", "src", "examples", "tests")]
+        paths = [ROOT / name for name in ("include", "src", "examples", "tests", "tools")]
     files = [file for path in paths for file in (path.rglob("*") if path.is_dir() else [path])]
     for file in sorted(file for file in files if file.suffix in (".cpp", ".hpp")):
         if len(sys.argv) == 1 and any(folder in file.parents for folder in EXCLUDED):
