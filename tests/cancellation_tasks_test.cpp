@@ -413,8 +413,16 @@ public:
         spawn("second", call(*this, true));
         spawn("third", call(*this, false));
     }
+    // What a call throws after nobody waits for it any more.
+    bool expects(const ExceptionContext& context) override {
+        ++reported_;
+        return sent("second") > 0 && failed_ &&
+               describe(context.exception) == "RuntimeError('as it should')";
+    }
     Coroutine<> probe() override {
         expect(answered_ + sent() >= 3, "somebody got no answer");
+        // As in CPython neither, if the cancellation came when the task was about to see it.
+        expect(failure_seen_ + reported_ <= (failed_ ? 1 : 0), "an exception comes twice");
         expect(called_ >= answered_, "an answer without a call");
         executor_.reset();
         co_return;
@@ -426,6 +434,7 @@ private:
         const auto function = [&self, fails] {
             ++self.called_;
             if (fails) {
+                self.failed_ = true;
                 throw RuntimeError("as it should");
             }
             return 3;
@@ -434,6 +443,7 @@ private:
         if (answer.cancelled()) {
             static_cast<void>(answer.get());
         }
+        self.failure_seen_ += fails ? 1 : 0;
         self.expect(answer.has_value() != fails, "the outcome is wrong");
         ++self.answered_;
     }
@@ -441,6 +451,9 @@ private:
     std::shared_ptr<LateExecutor> executor_;
     int called_ = 0;
     int answered_ = 0;
+    bool failed_ = false;
+    int failure_seen_ = 0;
+    int reported_ = 0;
 };
 
 TEST(CancellationOfEverybody, leaves_calls_in_threads_in_order) {

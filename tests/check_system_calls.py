@@ -17,7 +17,7 @@ CALLS = pathlib.Path(__file__).parent / "support/system_calls.inc"
 
 # What the compilers and the C++ library need. Not what in the latter makes system calls itself.
 LANGUAGE = re.compile(r"_Z|__cxa_|_Unwind_|__gxx_|__dynamic_cast|__dso_handle|__errno_location"
-                      r"|_GLOBAL_OFFSET_TABLE_|__popcount|__libc_single_threaded|__tls_get_addr"
+                      r"|_GLOBAL_OFFSET_TABLE_|__popcount|__once_proxy|__libc_single_threaded|__tls_get_addr"
                       r"|__stack_chk_fail|__start_|__stop_|__(a|ub|t|l)san_|__sanitizer_|__emutls")
 HIDES_CALLS = re.compile(r"_ZNK?St10filesystem|_ZNSt1[0-9]basic_[io]?f(ile|stream)|_ZNSt12__basic_file")
 
