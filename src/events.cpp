@@ -12,7 +12,6 @@
 #include "timer_heap.hpp"
 
 #include <algorithm>
-#include <condition_variable>
 #include <cstdlib>
 #include <mutex>
 #include <vector>
@@ -84,23 +83,10 @@ void HandleNode::cancel() noexcept {
     }
 }
 
-namespace {
-
-/// For those who cancel a call that is under way in another thread: a rare thing, so one for all.
-struct EndOfCall {
-    std::mutex mutex;
-    std::condition_variable changed;
-};
-
-EndOfCall& end_of_call() {
-    static EndOfCall& instance = *new EndOfCall;
-    return instance;
-}
-
-}  // namespace
-
 // The mark alone keeps a call from being made that has not begun. A thread that sees that it has
-// tells so, and waits; the loop looks for that with the one exchange by which a call ends.
+// tells so, and waits; the loop looks for that with the one exchange by which a call ends. They
+// wait at the node itself: a lock for all would be copied by fork(), with whoever holds or awaits
+// it.
 void HandleNode::cancel_shared() noexcept {
     if (call_.load(std::memory_order_acquire) == Call::over || thread_state.loop == loop_) {
         return;
@@ -109,18 +95,14 @@ void HandleNode::cancel_shared() noexcept {
     if (call_.compare_exchange_strong(call, Call::over, std::memory_order_acq_rel)) {
         return;
     }
-    EndOfCall& end = end_of_call();
-    std::unique_lock lock(end.mutex);
     call = Call::running;
     call_.compare_exchange_strong(call, Call::awaited, std::memory_order_acq_rel);
-    end.changed.wait(lock, [this] { return call_.load(std::memory_order_acquire) == Call::over; });
+    call_.wait(Call::awaited, std::memory_order_acquire);
 }
 
 void HandleNode::end_call() noexcept {
     if (call_.exchange(Call::over, std::memory_order_acq_rel) == Call::awaited) {
-        EndOfCall& end = end_of_call();
-        { const std::lock_guard lock(end.mutex); }
-        end.changed.notify_all();
+        call_.notify_all();
     }
 }
 

@@ -164,7 +164,7 @@ void EventLoop::drop_work() noexcept {
     // neither is the gate held, nor does any of them begin now.
     std::size_t never_made = 0;
     for (detail::Work& work : work_) {
-        never_made += work.forget() && !work.quiet_ ? 1 : 0;
+        never_made += work.forget() && !work.quiet_ ? 1U : 0U;
     }
     while (!work_.empty()) {
         detail::Work& work = work_.pop_front();

@@ -11,10 +11,12 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <exception>
 #include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -328,6 +330,70 @@ Coroutine<> fork_beside_a_signal_handler() {
 
 TEST(Fork, leaves_the_childs_signals_to_the_loops_of_the_child) {
     on_each_proactor(&fork_beside_a_signal_handler);
+}
+
+/// Cancels a call in a thread that is under way in `loop`, and waits for its end: false if it went
+/// on.
+bool cancel_a_call_under_way(EventLoop& loop) {
+    std::promise<void> begun;
+    std::atomic<bool> over{false};
+    bool was_over = false;
+    std::thread other;
+    Handle handle;
+    std::thread poster([&] {
+        handle = loop.call_soon_threadsafe([&] {
+            begun.set_value();
+            std::this_thread::sleep_for(1ms);  // so that it is most likely waited for
+            over = true;
+            loop.stop();
+        });
+    });
+    poster.join();
+    other = std::thread([&] {
+        begun.get_future().wait();
+        handle.cancel();
+        was_over = over;
+    });
+    loop.run_forever();
+    other.join();
+    return was_over;
+}
+
+TEST(Fork, lets_the_child_cancel_calls_whatever_threads_of_its_parent_wait_for) {
+    std::promise<void> begun;
+    std::promise<void> go_on;
+    EventLoop* running = nullptr;
+    std::promise<void> runs;
+    std::thread loop_thread([&] {
+        EventLoop loop;
+        running = &loop;
+        loop.call_soon([&] { runs.set_value(); });
+        loop.run_forever();
+    });
+    runs.get_future().wait();
+    Handle handle = running->call_soon_threadsafe([&] {
+        begun.set_value();
+        go_on.get_future().wait();
+        running->stop();
+    });
+    begun.get_future().wait();
+    std::thread waits([&] { handle.cancel(); });
+    std::this_thread::sleep_for(20ms);  // whether it waits cannot be seen; mostly it does then
+
+    const int status = in_child([] {
+        EventLoop loop;
+        for (int call = 0; call < 5; ++call) {
+            if (!cancel_a_call_under_way(loop)) {
+                return 1;
+            }
+        }
+        return 0;
+    });
+
+    EXPECT_EQ(status, 0);
+    go_on.set_value();
+    waits.join();
+    loop_thread.join();
 }
 
 TEST(Fork, in_the_midst_of_reports_of_other_threads_lets_the_child_report) {

@@ -166,6 +166,7 @@ LAYERS = [
     create_datagram_endpoint
     transport_of
     write_buffer_limits
+    processes/call_list
     detail/processes/call
     detail/processes/codec
     detail/processes/connection

@@ -108,18 +108,13 @@ public:
     }
     template <class Fn, class... Args>
     auto submit(ProcessCallOptions options, Fn&& fn, Args&&... args) {
-        using Function = detail::RemoteFunctionFor<Fn, Args...>;
-        using R = typename Function::Result;
-        auto call = std::make_shared<detail::RemoteCallOf<R>>(pool_);
-        call->request = detail::write_call<Function>(fn, std::forward<Args>(args)...);
-        call->type = &typeid(std::decay_t<Fn>);
-        add(call, options);
-        return ConcurrentFuture<R>(std::move(call));
+        return submit_to(pool_, options, std::forward<Fn>(fn), std::forward<Args>(args)...);
     }
 
     /// Calls `fn(item)` for each item of a range, or `fn(a, b)` for each of two ranges at once, and
     /// so on: a ProcessMap of the results, in the order of the items. A range that is an lvalue
-    /// must outlive it.
+    /// must outlive it. Where the pool is shut down before all calls were submitted, those that
+    /// were give their results, and the next one RuntimeError.
     template <class Fn, class... Ranges>
         requires(!std::is_same_v<std::decay_t<Fn>, ProcessMapOptions>)
     auto map(Fn&& fn, Ranges&&... ranges) {
@@ -131,9 +126,12 @@ public:
         if (options.buffersize == 0) {
             options.buffersize = 4 * max_workers();
         }
-        auto feed = detail::MapFeed(*this, options.chunksize, std::decay_t<Fn>(fn),
+        auto feed = detail::MapFeed(options.chunksize, std::decay_t<Fn>(fn),
                                     std::forward<Ranges>(ranges)...);
-        return feed.start(options.buffersize);
+        return feed.start(options.buffersize, [pool = pool_]<class Call, class... Args>(
+                                                  Call call, Args&&... args) {
+            return submit_to(pool, ProcessCallOptions{}, call, std::forward<Args>(args)...);
+        });
     }
 
     /// No more calls. With `cancel_futures`, those that have not begun are cancelled. With `wait`,
@@ -151,7 +149,20 @@ public:
 
 private:
     ProcessPoolExecutor(ProcessPoolOptions options, detail::Message&& initial_call);
-    void add(std::shared_ptr<detail::RemoteCall> call, const ProcessCallOptions& options);
+
+    template <class Fn, class... Args>
+    static auto submit_to(const std::shared_ptr<detail::ProcessPool>& pool,
+                          const ProcessCallOptions& options, Fn&& fn, Args&&... args) {
+        using Function = detail::RemoteFunctionFor<Fn, Args...>;
+        using R = typename Function::Result;
+        auto call = std::make_shared<detail::RemoteCallOf<R>>(pool);
+        call->request = detail::write_call<Function>(fn, std::forward<Args>(args)...);
+        call->type = &typeid(std::decay_t<Fn>);
+        add(pool, call, options);
+        return ConcurrentFuture<R>(std::move(call));
+    }
+    static void add(const std::shared_ptr<detail::ProcessPool>& pool,
+                    std::shared_ptr<detail::RemoteCall> call, const ProcessCallOptions& options);
 
     std::shared_ptr<detail::ProcessPool> pool_;
 };

@@ -81,7 +81,11 @@ public:
     bool try_to_send(int fd) {
         char kind = descriptors_.empty() ? inline_bytes : bytes_in_memory;
         std::array<iovec, 2> parts{{{&kind, 1}, {bytes_.data(), bytes_.size()}}};
-        const ssize_t size = send_with_descriptors(fd, {parts.data(), parts.size()}, descriptors_);
+        ssize_t size = send_with_descriptors(fd, {parts.data(), parts.size()}, descriptors_);
+        if (size < 0 && errno == ECONNRESET) {
+            // The other end was closed with something in it: that is told once, whoever asks.
+            size = send_with_descriptors(fd, {parts.data(), parts.size()}, descriptors_);
+        }
         if (size < 0 && errno != EAGAIN && errno != ENOBUFS) {
             raise_os_error(errno, "send to another process");
         }
@@ -91,6 +95,9 @@ public:
 private:
     void put_into_memory() {
         FileDescriptor memory(::memfd_create("asyncio-message", MFD_CLOEXEC));
+        if (!memory) {
+            raise_os_error(errno, "send to another process");
+        }
         for (std::size_t written = 0; written < bytes_.size();) {
             const ssize_t size =
                 ::write(memory.fileno(), bytes_.data() + written, bytes_.size() - written);
@@ -131,20 +138,29 @@ std::string read_memory(const FileDescriptor& memory) {
 /// Nothing if there is none now.
 std::optional<std::string> try_to_receive(int fd) {
     std::array<char, most_inline + 1> buffer;
-    std::vector<FileDescriptor> descriptors;
-    const ssize_t size =
+    ReceivedDescriptors descriptors;
+    ssize_t size =
         receive_with_descriptors(fd, buffer.data(), buffer.size(), descriptors, MSG_DONTWAIT);
+    if (size < 0 && errno == ECONNRESET) {
+        // The other end was closed with something in it: that is told once, and before what has
+        // come from there.
+        size =
+            receive_with_descriptors(fd, buffer.data(), buffer.size(), descriptors, MSG_DONTWAIT);
+    }
     if (size < 0 && errno == EAGAIN) {
         return std::nullopt;
     }
-    if (size == 0 || (size < 0 && errno == ECONNRESET)) {
+    if (size == 0) {
         throw EOFError("the other end is closed");
     }
     if (size < 0) {
         raise_os_error(errno, "receive from another process");
     }
-    if (buffer[0] == bytes_in_memory && descriptors.size() == 1) {
-        return read_memory(descriptors.front());
+    if (buffer[0] == bytes_in_memory && descriptors.some_are_missing) {
+        raise_os_error(EMFILE, "receive from another process");
+    }
+    if (buffer[0] == bytes_in_memory && descriptors.all.size() == 1) {
+        return read_memory(descriptors.all.front());
     }
     if (buffer[0] != inline_bytes) {
         raise_wrong_value("message");
@@ -164,9 +180,12 @@ public:
     Watch(const Watch&) = delete;
     Watch& operator=(const Watch&) = delete;
     ~Watch() {
-        if (watched_) {
-            to_read_ ? remove_reader(fd_.fileno()) : remove_writer(fd_.fileno());
+        if (!watched_) {
+            return;
         }
+        try {
+            to_read_ ? remove_reader(fd_.fileno()) : remove_writer(fd_.fileno());
+        } catch (const RuntimeError&) {}  // the loop is being closed, which ends it as well
     }
 
     /// Done at the next chance.

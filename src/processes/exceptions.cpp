@@ -187,7 +187,7 @@ struct WireOfGroup {
     }
 };
 
-const KnownException* find_known(const char* type_name) {
+const KnownException* all_known() {
     // Used only once something was thrown, or came: by then it may be made.
     static const AllKnown<
         std::exception, std::bad_alloc, std::bad_cast, std::bad_typeid, std::bad_exception,
@@ -214,12 +214,53 @@ const KnownException* find_known(const char* type_name) {
                                       &WireOfGroup::read);
     static const AllKnown<bool, int, unsigned, long, unsigned long, double, std::string> no_classes;
 
-    for (const KnownException* each = first_known.load(); each != nullptr; each = each->next()) {
-        if (std::string_view(each->type().name()) == type_name) {
-            return each;
-        }
+    return first_known.load();
+}
+
+const KnownException* find_known(const std::type_info& type) {
+    const KnownException* known = all_known();
+    while (known != nullptr && known->type() != type) {
+        known = known->next();
     }
-    return nullptr;
+    return known;
+}
+
+// None also where several types have this name: those of two source files' own.
+const KnownException* find_known(std::string_view name) {
+    const KnownException* found = nullptr;
+    for (const KnownException* each = all_known(); each != nullptr; each = each->next()) {
+        if (each->type().name() != name || (found != nullptr && found->type() == each->type())) {
+            continue;
+        }
+        if (found != nullptr) {
+            return nullptr;
+        }
+        found = each;
+    }
+    return found;
+}
+
+/// False if it is not known, or its codec throws.
+bool write_known(WireWriter& writer, const std::exception_ptr& error, const std::type_info& type) {
+    const KnownException* const known = find_known(type);
+    try {
+        if (known != nullptr) {
+            known->write(writer, error);
+        }
+        return known != nullptr;
+    } catch (...) {
+        return false;
+    }
+}
+
+/// Null in the same cases.
+std::exception_ptr read_known(const WireValue& value, std::string_view name) {
+    const KnownException* const known = find_known(name);
+    try {
+        return known != nullptr ? known->read(value) : nullptr;
+    } catch (...) {
+        return nullptr;
+    }
 }
 
 const std::type_info* type_of(const std::exception_ptr& error) {
@@ -264,8 +305,8 @@ KnownException::KnownException(const std::type_info& of, Write to_write, Read to
     while (!first_known.compare_exchange_weak(next_, this)) {}
 }
 
-// An array: the mangled name of its type, a nil or what is known of it, and for the rest the name
-// for people, the message and the trace.
+// An array: the mangled name of its type; a nil, or an array of what is known of it; and for the
+// rest the name for people, the message and the trace.
 void write_exception(WireWriter& writer, const std::exception_ptr& error, std::string_view trace) {
     const std::type_info* const type = type_of(error);
     const char* const name = type != nullptr ? type->name() : "foreign exception";
@@ -274,9 +315,10 @@ void write_exception(WireWriter& writer, const std::exception_ptr& error, std::s
     writer.text(name);
     std::string causes;
     const std::string message = message_of(error, causes);
-    const KnownException* const known = find_known(name);
-    if (known != nullptr) {
-        known->write(writer, error);
+    WireWriter known;
+    if (type != nullptr && write_known(known, error, *type)) {
+        writer.array(1);
+        writer.write(known.written().data(), known.written().size());
     } else {
         writer.nil();
     }
@@ -288,9 +330,11 @@ void write_exception(WireWriter& writer, const std::exception_ptr& error, std::s
 std::exception_ptr read_exception(const WireValue& value) {
     constexpr std::size_t size = 5;
     value.expect_size(size);
-    const KnownException* const known = find_known(std::string(value[0].text()).c_str());
-    if (known != nullptr) {
-        return known->read(value[1]);
+    if (!value[1].is_nil()) {
+        value[1].expect_size(1);
+        if (std::exception_ptr error = read_known(value[1][0], value[0].text())) {
+            return error;
+        }
     }
     return std::make_exception_ptr(RemoteError(
         std::string(value[2].text()), std::string(value[3].text()), std::string(value[4].text())));

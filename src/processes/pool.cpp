@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <utility>
 
@@ -33,6 +34,9 @@ std::size_t usable_processors() {
 }
 
 ProcessPoolOptions filled_in(ProcessPoolOptions options) {
+    if (options.max_workers > std::size_t{std::numeric_limits<int>::max()}) {  // it was negative
+        raise_value_error("max_workers must be greater than 0");
+    }
     if (options.max_workers == 0) {
         options.max_workers = usable_processors();
     }
@@ -97,30 +101,35 @@ void ProcessPool::submit(std::shared_ptr<RemoteCall> call) {
 }
 
 bool ProcessPool::cancel(RemoteCall& call) {
+    if (::getpid() != owner_) {
+        return false;  // whose call it is not, and whose mutex may be locked for ever
+    }
     const Lock lock(mutex_);
     switch (call.state_) {
         case RemoteCall::State::waiting:
-            std::erase_if(waiting_, [&call](const auto& each) { return each.get() == &call; });
+            waiting_.take(call);
             break;
         case RemoteCall::State::sent:
-            if (call.worker_->take_back(call) == nullptr) {
-                if (!call.kill_on_cancel || !call.worker_->is_running(call)) {
+            if (PoolWorker& worker = *call.worker_; worker.take_back(call) == nullptr) {
+                if (!call.kill_on_cancel || !worker.is_running(call) || !kill_for(worker, call)) {
                     return false;
                 }
-                call.worker_->doomed = true;
-                send_signal(*call.worker_, SIGKILL);
+                worker.drop_last();
             }
             break;
         case RemoteCall::State::done:
             return false;
     }
     call.state_ = RemoteCall::State::done;
-    call.request.descriptors.clear();
+    call.request = {};
     wake();  // there may be nothing left to wait for
     return true;
 }
 
 bool ProcessPool::is_running(const RemoteCall& call) {
+    if (::getpid() != owner_) {
+        return false;
+    }
     const Lock lock(mutex_);
     return call.state_ == RemoteCall::State::sent && call.worker_->is_running(call);
 }
@@ -147,6 +156,9 @@ void ProcessPool::shutdown(bool wait, bool cancel_futures) {
 }
 
 void ProcessPool::shutdown_by(int signal) {
+    if (::getpid() != owner_) {
+        return;
+    }
     {
         const Lock lock(mutex_);
         ending_ = true;
@@ -161,6 +173,13 @@ void ProcessPool::shutdown_by(int signal) {
 }
 
 void ProcessPool::leave() noexcept {
+    if (::getpid() != owner_) {
+        // Of its process the child has neither the thread nor who may have locked the mutex.
+        if (thread_.joinable()) {
+            thread_.detach();
+        }
+        return;
+    }
     const std::lock_guard lock(joining_);
     if (thread_.joinable()) {
         thread_.detach();
@@ -168,6 +187,9 @@ void ProcessPool::leave() noexcept {
 }
 
 std::vector<int> ProcessPool::pids() {
+    if (::getpid() != owner_) {
+        return {};
+    }
     const Lock lock(mutex_);
     std::vector<int> pids;
     for (const auto& worker : workers_) {
@@ -203,8 +225,12 @@ std::size_t ProcessPool::room(const PoolWorker& worker, std::size_t most) const 
     return most > worker.load() ? std::min(most - worker.load(), worker.room()) : 0;
 }
 
-// The calls that wait, one after the other, to whom has least.
+// The calls that wait, one after the other, to whom has least. As long as there can be another
+// worker for one, it is not put behind a call that may be long.
 void ProcessPool::dispatch(std::size_t most) {
+    if (wants_worker()) {
+        most = 1;
+    }
     while (!waiting_.empty()) {
         PoolWorker* least = nullptr;
         for (const auto& worker : workers_) {
@@ -215,8 +241,7 @@ void ProcessPool::dispatch(std::size_t most) {
         if (least == nullptr) {
             break;
         }
-        least->add(std::move(waiting_.front()));
-        waiting_.pop_front();
+        least->add(waiting_.pop_front());
         least->fresh = true;
     }
     for (const auto& worker : workers_) {
@@ -242,16 +267,16 @@ void ProcessPool::share_out() {
             return;
         }
         const std::size_t half = std::min(most->load() / 2, room(*idle, load_of_short_calls));
-        std::vector<std::shared_ptr<RemoteCall>> taken;
+        CallList taken;
         while (taken.size() < half) {
             std::shared_ptr<RemoteCall> call = most->take_last_back();
             if (call == nullptr) {
                 break;
             }
-            taken.push_back(std::move(call));
+            taken.push_front(std::move(call));
         }
-        for (; !taken.empty(); taken.pop_back()) {
-            idle->add(std::move(taken.back()));
+        while (!taken.empty()) {
+            idle->add(taken.pop_front());
         }
         idle->send();
     }
@@ -270,41 +295,59 @@ bool ProcessPool::wants_worker() const {
     return there < options_.max_workers && starting < waiting_.size();
 }
 
-void ProcessPool::end_call(std::shared_ptr<RemoteCall> call, std::exception_ptr error) {
-    if (call->state_ != RemoteCall::State::done) {
-        call->state_ = RemoteCall::State::done;
-        // Or who has the future would keep the other ends of pipes open.
-        call->request.descriptors.clear();
-        endings_.push_back({std::move(call), std::move(error)});
-    }
+// Of a call that is in no list; without an error it is cancelled.
+void ProcessPool::end_call(std::shared_ptr<RemoteCall> call,
+                           const std::exception_ptr& error) noexcept {
+    call->state_ = RemoteCall::State::done;
+    call->error_ = error;
+    // Or who has the future would keep the other ends of pipes open.
+    call->request = {};
+    endings_.push_back(std::move(call));
 }
 
-void ProcessPool::cancel_waiting() {
+void ProcessPool::cancel_waiting() noexcept {
     for (const auto& worker : workers_) {
         while (std::shared_ptr<RemoteCall> call = worker->take_last_back()) {
             waiting_.push_front(std::move(call));
         }
     }
-    for (; !waiting_.empty(); waiting_.pop_front()) {
-        end_call(std::move(waiting_.front()), nullptr);
+    while (!waiting_.empty()) {
+        end_call(waiting_.pop_front(), nullptr);
     }
 }
 
-void ProcessPool::break_pool(const std::string& why) {
+void ProcessPool::break_pool(std::string why) {
     if (!broken_.empty()) {
         return;
     }
-    broken_ = why;
     const std::exception_ptr error = std::make_exception_ptr(BrokenProcessPool(why));
+    broken_ = std::move(why);
     for (const auto& worker : workers_) {
-        for (const std::shared_ptr<RemoteCall>& call : worker->calls()) {
-            end_call(call, error);
-        }
+        worker->doomed = true;
         send_signal(*worker, SIGKILL);
+        while (worker->load() != 0) {
+            waiting_.push_front(worker->drop_last());
+        }
     }
-    for (; !waiting_.empty(); waiting_.pop_front()) {
-        end_call(std::move(waiting_.front()), error);
+    while (!waiting_.empty()) {
+        end_call(waiting_.pop_front(), error);
     }
+}
+
+// Kills a worker for the sake of one call that it is at. Those behind it are taken back first: it
+// might begin the next one before the signal comes. If it has begun that already, it is not killed,
+// and false is returned: this one has been made.
+bool ProcessPool::kill_for(PoolWorker& worker, const RemoteCall& call) noexcept {
+    while (&worker.calls().back() != &call) {
+        std::shared_ptr<RemoteCall> behind = worker.take_last_back();
+        if (behind == nullptr) {
+            return false;
+        }
+        waiting_.push_front(std::move(behind));
+    }
+    worker.doomed = true;
+    send_signal(worker, SIGKILL);
+    return true;
 }
 
 std::string ProcessPool::describe_call(const RemoteCall& call) {
@@ -312,8 +355,26 @@ std::string ProcessPool::describe_call(const RemoteCall& call) {
     return "call " + std::to_string(call.id_) + " (" + what + ')';
 }
 
-void ProcessPool::send_signal(const PoolWorker& worker, int signal) {
-    static_cast<void>(server_.send({ServerMessage::Kind::signal, worker.id(), signal}));
+void ProcessPool::send_signal(PoolWorker& worker, int signal) noexcept {
+    if (worker.signal_due != SIGKILL) {
+        worker.signal_due = signal;
+    }
+    send_signals();
+}
+
+// The server may have too much to do to take them now; then they are sent later.
+void ProcessPool::send_signals() noexcept {
+    for (const auto& worker : workers_) {
+        if (worker->signal_due == 0 || worker->death != PoolWorker::Death::none) {
+            continue;
+        }
+        const ServerMessage message{ServerMessage::Kind::signal, worker->id(), worker->signal_due};
+        if (server_.send(message) != 0) {
+            server_full_ = true;
+            return;
+        }
+        worker->signal_due = 0;
+    }
 }
 
 std::size_t ProcessPool::usual_load_now() const noexcept {
@@ -330,7 +391,7 @@ void ProcessPool::note_duration(std::int64_t nanoseconds) noexcept {
 
 void ProcessPool::give_endings() {
     for (;;) {
-        Endings endings;
+        CallList endings;
         {
             const Lock lock(mutex_);
             endings.swap(endings_);
@@ -338,11 +399,12 @@ void ProcessPool::give_endings() {
         if (endings.empty()) {
             return;
         }
-        for (Ending& ending : endings) {
-            if (ending.error != nullptr) {
-                ending.call->fail(std::move(ending.error));
+        while (!endings.empty()) {
+            const std::shared_ptr<RemoteCall> call = endings.pop_front();
+            if (call->error_ != nullptr) {
+                call->fail(std::move(call->error_));
             } else {
-                ending.call->cancel_now();
+                call->cancel_now();
             }
         }
     }

@@ -4,25 +4,28 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "call_list.hpp"
 #include "pool_worker.hpp"
 #include "server_process.hpp"
 
 #include <asyncio/processes.hpp>
 
+#include <array>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
-#include <utility>
 #include <vector>
 
 namespace asyncio::detail {
 
 /// Calls are done without the lock, for that runs what the user has: whoever finds out how one ends
-/// notes it as an Ending, under the lock, and gives the endings when the lock is free.
+/// puts it with the endings, under the lock, and gives these when the lock is free.
+///
+/// Calls go from list to list without anything that could fail. What can is done before, so that
+/// whoever is left by an exception can be called again: no call is lost, and none is given twice.
 class ProcessPool : public std::enable_shared_from_this<ProcessPool> {
 public:
     ProcessPool(const ProcessPoolOptions& options, Message initial_call);
@@ -43,29 +46,31 @@ public:
     [[nodiscard]] const ProcessPoolOptions& options() const noexcept { return options_; }
 
 private:
-    struct Ending {
-        std::shared_ptr<RemoteCall> call;
-        std::exception_ptr error;  // null: it is cancelled
-    };
-    using Endings = std::vector<Ending>;
     using Lock = std::unique_lock<std::mutex>;
 
-    using Replies = std::vector<std::pair<std::shared_ptr<RemoteCall>, PoolWorker::Reply>>;
+    /// Calls, and in the same order what they are answered: as many as a worker may have.
+    struct Replies {
+        CallList calls;
+        std::array<PoolWorker::Reply, WorkerPage::slots> texts;
+    };
 
     // ---- in the pool's thread
     void run() noexcept;
     bool run_once();
+    void give_up() noexcept;
     void handle_worker(PoolWorker& worker, int events);
     PoolWorker::Received read_replies(PoolWorker& worker);
     void handle_server();
     void handle(const ServerMessage& message);
     void server_ended();
-    void worker_ended(int id, const std::string& how);
+    void bury_dead();
+    void bury(PoolWorker& worker);
     void give_endings();
     static std::exception_ptr error_in(std::string_view bytes) noexcept;
 
     // ---- there, with the lock
     void start_workers();
+    bool send_again() noexcept;
     void close_idle_workers();
     int kill_overdue();
     void take_reply(PoolWorker& worker, const PoolWorker::Reply& reply, Replies& replies,
@@ -76,10 +81,12 @@ private:
     void share_out();
     [[nodiscard]] std::size_t room(const PoolWorker& worker, std::size_t most) const;
     [[nodiscard]] bool wants_worker() const;
-    void end_call(std::shared_ptr<RemoteCall> call, std::exception_ptr error);
-    void cancel_waiting();
-    void break_pool(const std::string& why);
-    void send_signal(const PoolWorker& worker, int signal);
+    void end_call(std::shared_ptr<RemoteCall> call, const std::exception_ptr& error) noexcept;
+    void cancel_waiting() noexcept;
+    void break_pool(std::string why);
+    bool kill_for(PoolWorker& worker, const RemoteCall& call) noexcept;
+    void send_signal(PoolWorker& worker, int signal) noexcept;
+    void send_signals() noexcept;
     void wake() noexcept;
     [[nodiscard]] std::size_t usual_load_now() const noexcept;
     void note_duration(std::int64_t nanoseconds) noexcept;
@@ -91,10 +98,11 @@ private:
     const pid_t owner_;
 
     std::mutex mutex_;
-    std::deque<std::shared_ptr<RemoteCall>> waiting_;
+    CallList waiting_;
     std::vector<std::unique_ptr<PoolWorker>> workers_;
-    Endings endings_;
+    CallList endings_;  // of those without an error: cancelled
     ServerProcess server_;
+    bool server_full_ = false;  // it has not taken a message that is still to be sent
     FileDescriptor wake_;
     bool woken_ = false;
     bool ending_ = false;

@@ -36,11 +36,19 @@ void ProcessPool::run() noexcept {
         try {
             finished = run_once();
         } catch (...) {
-            const Lock lock(mutex_);
-            break_pool("the pool failed: " + describe(std::current_exception()));
+            give_up();
         }
     }
     server_.stop();
+}
+
+// For want of memory, usually. If there is not enough to say so, all is tried once more.
+void ProcessPool::give_up() noexcept {
+    try {
+        std::string why = "the pool failed: " + describe(std::current_exception());
+        const Lock lock(mutex_);
+        break_pool(std::move(why));
+    } catch (...) {}
 }
 
 // True when there is nothing left to do, ever.
@@ -49,24 +57,35 @@ bool ProcessPool::run_once() {
     std::vector<PoolWorker*>
         workers;  // in the order of `polled`; only this thread changes workers_
     int milliseconds = -1;
+    bury_dead();
     {
         const Lock lock(mutex_);
         woken_ = false;
+        server_full_ = false;
+        send_signals();
+        dispatch(1);
+        start_workers();
         dispatch(usual_load_now());
         share_out();
-        start_workers();
         close_idle_workers();
         milliseconds = kill_overdue();
+        if (send_again()) {
+            constexpr int moment = 10;
+            milliseconds = milliseconds < 0 ? moment : std::min(milliseconds, moment);
+        }
         if (!endings_.empty()) {
             milliseconds = 0;
         } else if ((ending_ || !broken_.empty()) && waiting_.empty() && workers_.empty()) {
             return true;
         }
         polled.push_back({wake_.fileno(), POLLIN, 0});
-        polled.push_back({server_.socket(), POLLIN, 0});  // none: -1, which is passed over
+        const int server_events = server_full_ ? POLLIN | POLLOUT : POLLIN;
+        // None: -1, which is passed over.
+        polled.push_back({server_.socket(), static_cast<short>(server_events), 0});
         for (const auto& worker : workers_) {
             if (!worker->hung_up) {
-                const int events = worker->wants_to_send() ? POLLIN | POLLOUT : POLLIN;
+                const bool to_send = worker->wants_to_send() && !worker->was_refused();
+                const int events = to_send ? POLLIN | POLLOUT : POLLIN;
                 polled.push_back({worker->socket(), static_cast<short>(events), 0});
                 workers.push_back(worker.get());
             }
@@ -99,8 +118,13 @@ void ProcessPool::start_workers() {
                 server_.start();
             }
             auto worker = std::make_unique<PoolWorker>(++last_worker_, initial_call_);
-            if (!server_.send({ServerMessage::Kind::start, worker->id(), 0}, worker.get())) {
-                return;  // it is gone, as will be seen, or very busy
+            const ServerMessage message{ServerMessage::Kind::start, worker->id(), 0};
+            if (const int error = server_.send(message, worker.get()); error != 0) {
+                if (error != EAGAIN && error != EPIPE && error != ECONNRESET) {
+                    raise_os_error(error, "start a worker process");
+                }
+                server_full_ = true;  // or it is gone, as will be seen
+                return;
             }
             worker->close_those_of_process();
             worker->send();
@@ -112,6 +136,18 @@ void ProcessPool::start_workers() {
             return;
         }
     }
+}
+
+// To those for whom the system had no room. Has it still none?
+bool ProcessPool::send_again() noexcept {
+    bool refused = false;
+    for (const auto& worker : workers_) {
+        if (worker->was_refused()) {
+            worker->send();
+            refused = refused || worker->was_refused();
+        }
+    }
+    return refused;
 }
 
 void ProcessPool::close_idle_workers() {
@@ -133,20 +169,21 @@ int ProcessPool::kill_overdue() {
         if (worker->doomed || worker->load() == 0) {
             continue;
         }
-        const std::shared_ptr<RemoteCall>& call = worker->calls().front();
-        if (!call->limit.has_value()) {
+        const RemoteCall& call = worker->calls().front();
+        if (!call.limit.has_value()) {
             continue;
         }
         // One that has not begun cannot be overdue any sooner.
-        const std::int64_t begun = worker->is_running(*call) ? worker->begun() : time;
-        const std::int64_t left = call->limit->nanoseconds() - (time - begun);
-        if (left <= 0) {
-            worker->doomed = true;
-            send_signal(*worker, SIGKILL);
-            end_call(call, std::make_exception_ptr(
-                               TimeoutError(describe_call(*call) + " took longer than it may")));
-        } else if (soonest < 0 || left < soonest) {
-            soonest = left;
+        const std::int64_t begun = worker->is_running(call) ? worker->begun() : time;
+        const std::int64_t left = call.limit->nanoseconds() - (time - begun);
+        if (left > 0) {
+            soonest = soonest < 0 ? left : std::min(soonest, left);
+        } else if (!worker->has_unread()) {  // or it may be the answer, which nobody has read yet
+            const std::exception_ptr error = std::make_exception_ptr(
+                TimeoutError(describe_call(call) + " took longer than it may"));
+            if (kill_for(*worker, call)) {
+                end_call(worker->drop_last(), error);
+            }
         }
     }
     constexpr std::int64_t millisecond = 1'000'000;
@@ -183,13 +220,14 @@ PoolWorker::Received ProcessPool::read_replies(PoolWorker& worker) {
         // First of all they get more to do.
         dispatch(usual_load_now());
     }
-    for (auto& [call, reply] : replies) {
+    for (std::size_t i = 0; !replies.calls.empty(); ++i) {
+        const std::shared_ptr<RemoteCall> call = replies.calls.pop_front();
+        const PoolWorker::Reply& reply = replies.texts[i];
         if (reply.header.kind == ReplyHeader::Kind::value) {
             call->succeed(reply.bytes);
         } else {
             call->fail(error_in(reply.bytes));
         }
-        call.reset();
     }
     return broken ? PoolWorker::Received::end : received;
 }
@@ -214,15 +252,14 @@ void ProcessPool::take_reply(PoolWorker& worker, const PoolWorker::Reply& reply,
     }
     std::shared_ptr<RemoteCall> call = worker.answered(reply.header);
     if (call == nullptr) {
-        broken = true;
+        broken = !worker.doomed;  // or it is of the call that it is killed for
         return;
     }
     note_duration(reply.header.nanoseconds);
-    if (call->state_ != RemoteCall::State::done) {
-        call->state_ = RemoteCall::State::done;
-        call->request = {};
-        replies.emplace_back(std::move(call), reply);
-    }
+    call->state_ = RemoteCall::State::done;
+    call->request = {};
+    replies.texts[replies.calls.size()] = reply;
+    replies.calls.push_back(std::move(call));
 }
 
 std::exception_ptr ProcessPool::error_in(std::string_view bytes) noexcept {
@@ -260,20 +297,22 @@ void ProcessPool::handle_server() {
 }
 
 void ProcessPool::handle(const ServerMessage& message) {
+    const Lock lock(mutex_);
+    PoolWorker* const worker = find(message.worker);
+    if (worker == nullptr) {
+        return;
+    }
     switch (message.kind) {
-        case ServerMessage::Kind::started: {
-            const Lock lock(mutex_);
-            if (PoolWorker* const worker = find(message.worker)) {
-                worker->pid = message.value;
-            }
+        case ServerMessage::Kind::started:
+            worker->pid = message.value;
             break;
-        }
         case ServerMessage::Kind::failed:
-            worker_ended(message.worker,
-                         "could not be started: " + std::generic_category().message(message.value));
+            worker->death_value = message.value;
+            worker->death = PoolWorker::Death::not_started;
             break;
         case ServerMessage::Kind::ended:
-            worker_ended(message.worker, describe_status(message.value));
+            worker->death_value = message.value;
+            worker->death = PoolWorker::Death::ended;
             break;
         default:
             break;
@@ -281,67 +320,83 @@ void ProcessPool::handle(const ServerMessage& message) {
 }
 
 void ProcessPool::server_ended() {
-    int status = 0;
-    {
-        const Lock lock(mutex_);
-        status = server_.stop();
-        if (workers_.empty()) {
-            return;
+    const Lock lock(mutex_);
+    const int status = server_.stop();
+    for (const auto& worker : workers_) {
+        if (worker->death == PoolWorker::Death::none) {
+            worker->death_value = status;
+            worker->death = PoolWorker::Death::with_server;
         }
-    }
-    const std::string how =
-        "ended with the process that started it, whose status is " + std::to_string(status);
-    while (!workers_.empty()) {
-        worker_ended(workers_.front()->id(), how);
     }
 }
 
-void ProcessPool::worker_ended(int id, const std::string& how) {
-    PoolWorker* const worker = find(id);  // only this thread adds and removes them
-    if (worker == nullptr) {
-        return;
+// ------------------------------------------------------------------------- the end of workers
+
+namespace {
+
+std::string describe_death(const PoolWorker& worker) {
+    std::string text = "worker process " + std::to_string(worker.pid) + ' ';
+    switch (worker.death) {
+        case PoolWorker::Death::not_started:
+            return text +
+                   "could not be started: " + std::generic_category().message(worker.death_value);
+        case PoolWorker::Death::with_server:
+            return text + "ended with the process that started it, whose status is " +
+                   std::to_string(worker.death_value);
+        default:
+            return text + describe_status(worker.death_value);
     }
-    // What it has answered before is answered, however it ended.
+}
+
+}  // namespace
+
+void ProcessPool::bury_dead() {
+    for (std::size_t i = 0; i < workers_.size();) {  // only this thread adds and removes them
+        if (workers_[i]->death == PoolWorker::Death::none) {
+            ++i;
+        } else {
+            bury(*workers_[i]);
+            const Lock lock(mutex_);
+            workers_.erase(workers_.begin() + static_cast<std::ptrdiff_t>(i));
+        }
+    }
+}
+
+void ProcessPool::bury(PoolWorker& worker) {
     {
         const Lock lock(mutex_);
-        worker->hung_up = true;  // it gets nothing more
+        worker.hung_up = true;  // it gets nothing more
     }
-    while (read_replies(*worker) == PoolWorker::Received::something) {}
+    // What it has answered before is answered, however it ended.
+    while (read_replies(worker) == PoolWorker::Received::something) {}
     const Lock lock(mutex_);
-    const auto at = std::find_if(workers_.begin(), workers_.end(),
-                                 [worker](const auto& each) { return each.get() == worker; });
-    const std::unique_ptr<PoolWorker> gone = std::move(*at);
-    workers_.erase(at);
-    if (gone->load() == 0 && gone->input_closed()) {
+    if (worker.load() == 0 && worker.input_closed()) {
         return;  // as it should
     }
-    std::string what = "worker process " + std::to_string(gone->pid) + ' ' + how;
+    // Those that it has not begun can be made by anybody.
+    while (std::shared_ptr<RemoteCall> call = worker.take_last_back()) {
+        waiting_.push_front(std::move(call));
+    }
+    std::string what = describe_death(worker);
     if (forced_ != 0) {
         what += ", by the end of the pool";
     }
-    // The one that it was at ends with it; the others can be made by anybody.
-    const bool began = gone->load() != 0 && gone->is_running(*gone->calls().front());
-    if (began) {
-        what += " while it ran " + describe_call(*gone->calls().front());
+    if (worker.load() != 0) {
+        what += " while it ran " + describe_call(worker.calls().back());
     }
-    if (began && (options_.restart_workers || forced_ != 0)) {
-        end_call(gone->calls().front(), std::make_exception_ptr(BrokenProcessPool(what)));
+    const int failed_starts = failed_starts_ + (worker.ready || worker.doomed ? 0 : 1);
+    const bool goes_on =
+        (options_.restart_workers || worker.doomed) && failed_starts < most_failed_starts;
+    if (!goes_on && forced_ == 0) {
+        break_pool("A process in the process pool was terminated abruptly: " + what);
     }
-    for (; !gone->calls().empty(); gone->calls().pop_back()) {
-        std::shared_ptr<RemoteCall>& call = gone->calls().back();
-        if (call->state_ != RemoteCall::State::done) {
-            call->worker_ = nullptr;
-            call->state_ = RemoteCall::State::waiting;
-            waiting_.push_front(std::move(call));
-        }
+    failed_starts_ = failed_starts;
+    const std::exception_ptr error = std::make_exception_ptr(BrokenProcessPool(what));
+    while (worker.load() != 0) {
+        end_call(worker.drop_last(), error);
     }
     if (forced_ != 0) {
         cancel_waiting();
-        return;
-    }
-    failed_starts_ += gone->ready || gone->doomed ? 0 : 1;
-    if ((!options_.restart_workers && !gone->doomed) || failed_starts_ >= most_failed_starts) {
-        break_pool("A process in the process pool was terminated abruptly: " + what);
     }
 }
 

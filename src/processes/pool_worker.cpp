@@ -68,22 +68,37 @@ void PoolWorker::add(std::shared_ptr<RemoteCall> call) {
     call->state_ = RemoteCall::State::sent;
     complete_header(call->request, given_);
     page_->queue(given_);
+    if (unsent_ == nullptr) {
+        unsent_ = call.get();
+    }
     calls_.push_back(std::move(call));
-    ++unsent_;
 }
 
 std::size_t PoolWorker::room() const noexcept {
-    const std::uint64_t words_in_use = calls_.empty() ? 0 : given_ + 1 - calls_.front()->number_;
+    const std::uint64_t words_in_use = calls_.empty() ? 0 : given_ + 1 - calls_.front().number_;
     return WorkerPage::slots - words_in_use;
 }
 
 // The message that is to be sent first, from where it has been sent to.
 const Message& PoolWorker::next_message() const noexcept {
-    return first_sent_ ? calls_[calls_.size() - unsent_]->request : first_;
+    if (!first_sent_) {
+        return first_;
+    }
+    return rest_.bytes.empty() ? unsent_->request : rest_;
+}
+
+void PoolWorker::next_is_sent() noexcept {
+    if (!first_sent_) {
+        first_sent_ = true;
+    } else if (!rest_.bytes.empty()) {
+        rest_ = {};
+    } else {
+        unsent_ = CallList::after(*unsent_);
+    }
 }
 
 // Several at once; but descriptors go with the first byte of the one that they belong to, alone.
-std::size_t PoolWorker::gather(std::span<iovec> parts) noexcept {
+std::size_t PoolWorker::gather(std::span<iovec> parts) const noexcept {
     std::size_t count = 0;
     const auto add_part = [&parts, &count](const Message& message, std::size_t from) {
         parts[count++] = {const_cast<char*>(message.bytes.data()) + from,
@@ -93,12 +108,11 @@ std::size_t PoolWorker::gather(std::span<iovec> parts) noexcept {
     if (!next_message().descriptors.empty()) {
         return count;
     }
-    const std::size_t next = calls_.size() - unsent_ + (first_sent_ ? 1 : 0);
-    for (std::size_t i = next; i < calls_.size() && count < parts.size(); ++i) {
-        if (!calls_[i]->request.descriptors.empty()) {
-            break;
-        }
-        add_part(calls_[i]->request, 0);
+    const bool is_of_call = first_sent_ && rest_.bytes.empty();
+    const RemoteCall* next = is_of_call ? CallList::after(*unsent_) : unsent_;
+    while (next != nullptr && count < parts.size() && next->request.descriptors.empty()) {
+        add_part(next->request, 0);
+        next = CallList::after(*next);
     }
     return count;
 }
@@ -114,14 +128,14 @@ void PoolWorker::send() noexcept {
         }
         const ssize_t result =
             send_with_descriptors(socket_.fileno(), {parts.data(), count}, descriptors);
+        refused_ = result < 0 && errno != EAGAIN && errno != EPIPE && errno != ECONNRESET;
         if (result < 0) {
             return;  // it is full, or its process is dead, as will be seen
         }
         auto sent = static_cast<std::size_t>(result) + sent_of_next_;
         while (wants_to_send() && sent >= next_message().bytes.size()) {
             sent -= next_message().bytes.size();
-            unsent_ -= first_sent_ ? 1 : 0;
-            first_sent_ = true;
+            next_is_sent();
         }
         sent_of_next_ = sent;
     }
@@ -138,32 +152,46 @@ bool PoolWorker::is_running(const RemoteCall& call) noexcept {
     return page_->is_running(call.number_);
 }
 
-std::shared_ptr<RemoteCall> PoolWorker::take_back(const RemoteCall& call) {
-    const auto at = std::find_if(calls_.begin(), calls_.end(),
-                                 [&call](const auto& each) { return each.get() == &call; });
-    if (at == calls_.end()) {
-        return nullptr;
-    }
-    const auto index = static_cast<std::size_t>(at - calls_.begin());
-    const std::size_t first_unsent = calls_.size() - unsent_;
-    if (index == first_unsent && unsent_ != 0 && sent_of_next_ != 0) {
-        return nullptr;  // half of it is on its way: the rest has to follow
+bool PoolWorker::is_half_sent(const RemoteCall& call) const noexcept {
+    return &call == unsent_ && sent_of_next_ != 0 && first_sent_ && rest_.bytes.empty();
+}
+
+// One that is half sent cannot begin, but its rest has to follow.
+std::shared_ptr<RemoteCall> PoolWorker::take_back(RemoteCall& call) noexcept {
+    const bool half_sent = is_half_sent(call) && death == Death::none;
+    Message rest;  // without descriptors: they have gone with the first byte
+    if (half_sent) {
+        try {
+            rest.bytes = call.request.bytes;
+        } catch (const std::bad_alloc&) {
+            return nullptr;
+        }
     }
     if (!page_->claim(call.number_, WorkerPage::revoked)) {
         return nullptr;
     }
-    if (index >= first_unsent) {
-        --unsent_;
+    if (&call == unsent_) {
+        unsent_ = CallList::after(call);
     }
-    std::shared_ptr<RemoteCall> taken = std::move(*at);
-    calls_.erase(at);
-    taken->worker_ = nullptr;
-    taken->state_ = RemoteCall::State::waiting;
-    return taken;
+    if (half_sent) {
+        rest_ = std::move(rest);
+    }
+    call.worker_ = nullptr;
+    call.state_ = RemoteCall::State::waiting;
+    return calls_.take(call);
 }
 
-std::shared_ptr<RemoteCall> PoolWorker::take_last_back() {
-    return calls_.empty() ? nullptr : take_back(*calls_.back());
+std::shared_ptr<RemoteCall> PoolWorker::take_last_back() noexcept {
+    return calls_.empty() ? nullptr : take_back(calls_.back());
+}
+
+std::shared_ptr<RemoteCall> PoolWorker::drop_last() noexcept {
+    RemoteCall& call = calls_.back();
+    if (&call == unsent_) {
+        unsent_ = nullptr;
+    }
+    call.worker_ = nullptr;
+    return calls_.take(call);
 }
 
 // --------------------------------------------------------------------------------- receiving
@@ -188,6 +216,11 @@ PoolWorker::Received PoolWorker::receive() noexcept {
     return size < 0 && (errno == EAGAIN || errno == EINTR) ? Received::nothing : Received::end;
 }
 
+bool PoolWorker::has_unread() const noexcept {
+    char first = 0;
+    return ::recv(socket_.fileno(), &first, 1, MSG_DONTWAIT | MSG_PEEK) > 0;
+}
+
 std::optional<PoolWorker::Reply> PoolWorker::next_reply(bool& broken) noexcept {
     Reply reply;
     const std::size_t there = received_.size() - read_;
@@ -208,14 +241,12 @@ std::optional<PoolWorker::Reply> PoolWorker::next_reply(bool& broken) noexcept {
 }
 
 std::shared_ptr<RemoteCall> PoolWorker::answered(const ReplyHeader& reply) noexcept {
-    if (calls_.empty() || calls_.size() == unsent_ || calls_.front()->number_ != reply.number) {
+    if (calls_.empty() || &calls_.front() == unsent_ || calls_.front().number_ != reply.number) {
         return nullptr;
     }
-    std::shared_ptr<RemoteCall> call = std::move(calls_.front());
-    calls_.pop_front();
     ++served_;
-    call->worker_ = nullptr;
-    return call;
+    calls_.front().worker_ = nullptr;
+    return calls_.pop_front();
 }
 
 }  // namespace asyncio::detail

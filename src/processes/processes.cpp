@@ -32,13 +32,14 @@ ProcessPoolExecutor::~ProcessPoolExecutor() {
     pool_->leave();
 }
 
-void ProcessPoolExecutor::add(std::shared_ptr<detail::RemoteCall> call,
+void ProcessPoolExecutor::add(const std::shared_ptr<detail::ProcessPool>& pool,
+                              std::shared_ptr<detail::RemoteCall> call,
                               const ProcessCallOptions& options) {
-    const ProcessPoolOptions& usual = pool_->options();
+    const ProcessPoolOptions& usual = pool->options();
     call->name = options.name;
     call->limit = options.timeout.has_value() ? options.timeout : usual.timeout;
     call->kill_on_cancel = options.kill_on_cancel.value_or(usual.kill_on_cancel);
-    pool_->submit(std::move(call));
+    pool->submit(std::move(call));
 }
 
 void ProcessPoolExecutor::shutdown(bool wait, bool cancel_futures) {

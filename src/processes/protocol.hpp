@@ -11,7 +11,8 @@
 namespace asyncio::detail {
 
 /// The environment variable by which a program knows that it was started as a server: the parent's
-/// process id. What it talks to the parent by is descriptor server_socket.
+/// process id; and if LD_PRELOAD was changed for it a '/' and what that was. What it talks to the
+/// parent by is descriptor server_socket.
 inline constexpr const char* server_variable = "ASYNCIO_PROCESS_SERVER";
 inline constexpr int server_socket = 3;
 

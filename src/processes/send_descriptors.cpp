@@ -40,7 +40,7 @@ ssize_t send_with_descriptors(int socket, std::span<iovec> parts,
 }
 
 ssize_t receive_with_descriptors(int socket, char* data, std::size_t size,
-                                 std::vector<FileDescriptor>& descriptors, int flags) {
+                                 ReceivedDescriptors& descriptors, int flags) {
     alignas(cmsghdr) std::array<char, CMSG_SPACE(most_descriptors * sizeof(int))> control;
     iovec part{data, size};
     msghdr message{};
@@ -55,6 +55,7 @@ ssize_t receive_with_descriptors(int socket, char* data, std::size_t size,
     if (result <= 0) {
         return result;
     }
+    descriptors.some_are_missing = (message.msg_flags & MSG_CTRUNC) != 0;
     for (const cmsghdr* each = CMSG_FIRSTHDR(&message); each != nullptr;
          each = CMSG_NXTHDR(&message, const_cast<cmsghdr*>(each))) {
         if (each->cmsg_level != SOL_SOCKET || each->cmsg_type != SCM_RIGHTS) {
@@ -64,7 +65,7 @@ ssize_t receive_with_descriptors(int socket, char* data, std::size_t size,
         for (std::size_t i = 0; i < count; ++i) {
             int fd = -1;
             std::memcpy(&fd, CMSG_DATA(each) + i * sizeof fd, sizeof fd);
-            descriptors.emplace_back(fd);
+            descriptors.all.emplace_back(fd);
         }
     }
     return result;

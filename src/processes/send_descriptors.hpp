@@ -21,9 +21,15 @@ inline constexpr std::size_t most_descriptors = 253;
 ssize_t send_with_descriptors(int socket, std::span<iovec> parts,
                               std::span<const FileDescriptor> descriptors) noexcept;
 
-/// How many bytes came, 0 at the end, or -1 and errno; the descriptors are put behind those that
-/// are there. `flags` may be MSG_DONTWAIT.
+/// What came along with bytes.
+struct ReceivedDescriptors {
+    std::vector<FileDescriptor> all;
+    bool some_are_missing = false;  ///< this process may have no more of them: EMFILE
+};
+
+/// How many bytes came, 0 at the end, or -1 and errno; and the descriptors of one message at most.
+/// `flags` may be MSG_DONTWAIT.
 ssize_t receive_with_descriptors(int socket, char* data, std::size_t size,
-                                 std::vector<FileDescriptor>& descriptors, int flags);
+                                 ReceivedDescriptors& descriptors, int flags);
 
 }  // namespace asyncio::detail

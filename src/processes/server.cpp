@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -16,8 +17,8 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -42,25 +43,38 @@ void leave_interrupts_to_parent() noexcept {
     ::sigaction(SIGINT, &action, nullptr);
 }
 
+constinit int child_has_ended = -1;  // an eventfd
+
+// A handler, and no signalfd: the program's static objects may have made threads, which get the
+// signal as well as this one.
+void note_end_of_child(int) {
+    const int error = errno;
+    const std::uint64_t one = 1;
+    static_cast<void>(!::write(child_has_ended, &one, sizeof one));
+    errno = error;
+}
+
 class Server {
 public:
     Server() noexcept {
         ::prctl(PR_SET_NAME, "asyncio-server");
         ::fcntl(server_socket, F_SETFD, FD_CLOEXEC);
         leave_interrupts_to_parent();
-        sigset_t child;
-        sigemptyset(&child);
-        sigaddset(&child, SIGCHLD);
-        ::sigprocmask(SIG_BLOCK, &child, &mask_);
-        // By default, whatever the parent's was: where it is ignored, nothing is to be waited for.
-        std::signal(SIGCHLD, SIG_DFL);
-        signals_ = ::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+        child_has_ended = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (child_has_ended < 0) {
+            ::_exit(1);
+        }
+        struct sigaction action{};
+        action.sa_handler = &note_end_of_child;
+        action.sa_flags = SA_RESTART;
+        ::sigaction(SIGCHLD, &action, nullptr);
     }
 
     [[noreturn]] void run() {
         say_hello();
         for (;;) {
-            std::array<pollfd, 2> polled{{{server_socket, POLLIN, 0}, {signals_, POLLIN, 0}}};
+            std::array<pollfd, 2> polled{
+                {{server_socket, POLLIN, 0}, {child_has_ended, POLLIN, 0}}};
             if (::poll(polled.data(), polled.size(), -1) < 0 && errno != EINTR) {
                 end();
             }
@@ -131,8 +145,9 @@ private:
         if (pid == 0) {
             end_with_parent(server);
             ::close(server_socket);
-            ::close(signals_);
-            ::sigprocmask(SIG_SETMASK, &mask_, nullptr);
+            // By default, whatever the parent's was.
+            std::signal(SIGCHLD, SIG_DFL);
+            ::close(child_has_ended);
             ::prctl(PR_SET_NAME, "asyncio-worker");
             run_worker(socket, page);
         }
@@ -158,8 +173,8 @@ private:
 
     // Those only that it has forked: a static object of the program may have children as well.
     void reap() {
-        signalfd_siginfo info{};
-        while (::read(signals_, &info, sizeof info) > 0) {}
+        std::uint64_t count = 0;
+        static_cast<void>(!::read(child_has_ended, &count, sizeof count));
         for (std::size_t i = 0; i < workers_.size();) {
             int status = 0;
             if (::waitpid(workers_[i].pid, &status, WNOHANG) != workers_[i].pid) {
@@ -179,8 +194,6 @@ private:
         ::_exit(0);
     }
 
-    int signals_ = -1;
-    sigset_t mask_{};
     std::vector<Worker> workers_;
 };
 

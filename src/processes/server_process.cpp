@@ -38,20 +38,25 @@ std::vector<std::string> environment_of_server() {
     // What catches it may be in a library that this program has loaded while it ran.
     const std::string module = locate(reinterpret_cast<AnyFunction>(&can_be_caught)).module;
     const std::size_t space = module.find(' ');
-    std::string preload;
+    std::string variable = std::string(server_variable) + '=' + std::to_string(::getpid());
     for (char** each = ::environ; *each != nullptr; ++each) {
-        environment.emplace_back(*each);
+        // What is no variable is of no use to anybody, and refused by spawn().
+        if (std::string_view(*each).find('=', 1) != std::string_view::npos) {
+            environment.emplace_back(*each);
+        }
     }
     if (space != std::string::npos && module.find_first_of(" :", space + 1) == std::string::npos) {
-        preload = "LD_PRELOAD=" + module.substr(space + 1);
+        std::string preload = "LD_PRELOAD=" + module.substr(space + 1);
+        variable += '/';
         if (const char* const before = std::getenv("LD_PRELOAD")) {
             preload += std::string(":") + before;
+            variable += before;
         }
         std::erase_if(environment,
                       [](const auto& each) { return each.starts_with("LD_PRELOAD="); });
-        environment.push_back(preload);
+        environment.push_back(std::move(preload));
     }
-    environment.push_back(std::string(server_variable) + '=' + std::to_string(::getpid()));
+    environment.push_back(std::move(variable));
     return environment;
 }
 
@@ -100,7 +105,7 @@ int ServerProcess::stop() noexcept {
     return status;
 }
 
-bool ServerProcess::send(const ServerMessage& message, const PoolWorker* worker) noexcept {
+int ServerProcess::send(const ServerMessage& message, const PoolWorker* worker) noexcept {
     ServerMessage copy = message;
     iovec part{&copy, sizeof copy};
     alignas(cmsghdr) std::array<char, CMSG_SPACE(2 * sizeof(int))> control{};
@@ -122,7 +127,7 @@ bool ServerProcess::send(const ServerMessage& message, const PoolWorker* worker)
     do {
         size = ::sendmsg(socket_.fileno(), &header, MSG_NOSIGNAL | MSG_DONTWAIT);
     } while (size < 0 && errno == EINTR);
-    return size == static_cast<ssize_t>(sizeof copy);
+    return size < 0 ? errno : 0;
 }
 
 std::optional<ServerMessage> ServerProcess::receive(bool& ended) {

@@ -29,8 +29,9 @@ public:
     /// All of its workers end as well. Its exit status, or 0.
     int stop() noexcept;
 
-    /// False if it is gone. A message that starts a worker takes the descriptors with it.
-    bool send(const ServerMessage& message, const PoolWorker* worker = nullptr) noexcept;
+    /// 0, or errno: EAGAIN if it has much to do, EPIPE or ECONNRESET if it is gone. A message that
+    /// starts a worker takes the descriptors with it.
+    int send(const ServerMessage& message, const PoolWorker* worker = nullptr) noexcept;
     /// `ended` if it is gone; RuntimeError if it is another program.
     std::optional<ServerMessage> receive(bool& ended);
 

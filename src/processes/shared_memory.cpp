@@ -26,6 +26,9 @@ FileDescriptor open_memory(const SharedMemoryOptions& options) {
     if (options.create && options.size == 0) {
         detail::raise_value_error("'size' must be a positive number different from zero");
     }
+    if (options.name.find('\0') != std::string_view::npos) {
+        detail::raise_value_error("embedded null byte");
+    }
     if (options.name.empty()) {
         if (!options.create) {
             detail::raise_value_error("'name' can only be empty if create=true");
@@ -46,14 +49,17 @@ SharedMemory::SharedMemory(SharedMemoryOptions options)
     if (!fd_) {
         detail::raise_os_error(errno, what);
     }
-    if (options.create && ::ftruncate(fd_.fileno(), static_cast<off_t>(options.size)) != 0) {
-        const int error = errno;
-        if (!name_.empty()) {
+    try {
+        if (options.create && ::ftruncate(fd_.fileno(), static_cast<off_t>(options.size)) != 0) {
+            detail::raise_os_error(errno, what);
+        }
+        map();
+    } catch (...) {
+        if (options.create && !name_.empty()) {
             ::shm_unlink(name_for_system(name_).c_str());
         }
-        detail::raise_os_error(error, what);
+        throw;
     }
-    map();
 }
 
 SharedMemory::SharedMemory(FileDescriptor fd, std::string name)

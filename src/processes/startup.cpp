@@ -16,6 +16,7 @@
 
 #include <elf.h>
 #include <link.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -80,14 +81,26 @@ bool make_writable(void* place) noexcept {
     return ::mprotect(reinterpret_cast<void*>(begin), page, PROT_READ | PROT_WRITE) == 0;
 }
 
+// What workers start are no servers, and need not have what they need.
+void clean_environment(const char* preloaded_before) noexcept {
+    if (*preloaded_before == '/' && preloaded_before[1] != '\0') {
+        ::setenv("LD_PRELOAD", preloaded_before + 1, 1);
+    } else if (*preloaded_before == '/') {
+        ::unsetenv("LD_PRELOAD");
+    }
+    ::unsetenv(server_variable);
+}
+
 /// Runs among the initialisers of the program, or of a library before those of the program.
 [[gnu::constructor]] void catch_server(int, char**, char**) {
-    const char* const value = std::getenv(server_variable);
+    // Not where the program has more rights than who has started it: he would call what he likes.
+    const char* const value = ::secure_getenv(server_variable);
     if (value == nullptr) {
         return;
     }
-    const long parent = std::strtol(value, nullptr, 10);
-    ::unsetenv(server_variable);  // what workers start are no servers
+    char* preloaded_before = nullptr;
+    const long parent = std::strtol(value, &preloaded_before, 10);
+    clean_environment(preloaded_before);
     end_with_parent(parent);
     Initialiser* const last = last_of_program();
     if (last == nullptr) {
@@ -106,7 +119,7 @@ bool make_writable(void* place) noexcept {
 }  // namespace
 
 bool can_be_caught() noexcept {
-    return last_of_program() != nullptr;
+    return ::getauxval(AT_SECURE) == 0 && last_of_program() != nullptr;
 }
 
 }  // namespace asyncio::detail

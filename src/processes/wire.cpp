@@ -186,6 +186,24 @@ struct WireDocument::Parsed {
     msgpack::object_handle handle;
 };
 
+namespace {
+
+/// Counts what is in all arrays. Arrays in one another may each say that they have as many as there
+/// are bytes; all of them together have not.
+struct Count : msgpack::null_visitor {
+    explicit Count(std::size_t most) noexcept : left(most) {}
+    bool start_array(std::uint32_t size) {
+        if (size > left) {
+            throw RuntimeError("what came from another process is larger than it can be");
+        }
+        left -= size;
+        return true;
+    }
+    std::size_t left;
+};
+
+}  // namespace
+
 WireDocument::WireDocument(std::string_view bytes) : parsed_(std::make_unique<Parsed>()) {
     // Whatever is in an array takes a byte at least: one that says to have more than there are
     // bytes is refused before memory is taken for it. Text and bytes stay where they are.
@@ -193,6 +211,12 @@ WireDocument::WireDocument(std::string_view bytes) : parsed_(std::make_unique<Pa
     const auto stay = [](msgpack::type::object_type, std::size_t, void*) { return true; };
     std::size_t read = 0;
     try {
+        constexpr std::size_t harmless = 256;  // whatever it says
+        if (bytes.size() > harmless) {
+            Count count(bytes.size());
+            std::size_t counted = 0;
+            static_cast<void>(msgpack::parse(bytes.data(), bytes.size(), counted, count));
+        }
         parsed_->handle = msgpack::unpack(bytes.data(), bytes.size(), read, stay, nullptr, limit);
     } catch (const msgpack::unpack_error& error) {
         throw RuntimeError(std::string("what came from another process cannot be read: ") +

@@ -13,8 +13,10 @@
 #include <cstdio>
 #include <cstring>
 #include <ctime>
+#include <deque>
 #include <iostream>
-#include <iterator>
+#include <new>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -43,20 +45,21 @@ public:
         receive(header);
         initialise(header);
         for (;;) {
-            receive(header);
+            const bool complete = receive(header);
+            DescriptorsOfCall descriptors = take_descriptors(header);
             begun_ = now();
             page_.begun.store(begun_, std::memory_order_relaxed);  // before it counts as begun
             if (page_.claim(header.number, WorkerPage::running)) {
-                make_call(header);
-            } else {
-                static_cast<void>(take_descriptors(header.descriptors));
+                make_call(header, complete, descriptors);
             }
             // What it has been given is gone before it waits for more.
-            take(header.size);
+            take(complete ? header.size : 0);
         }
     }
 
 private:
+    using DescriptorsOfCall = std::vector<FileDescriptor>;
+
     [[noreturn]] static void end() {
         std::cout.flush();
         std::fflush(nullptr);
@@ -72,20 +75,40 @@ private:
             const std::size_t before = buffer_.size();
             const std::size_t room = std::max(step, std::min(size - before, 16 * step));
             buffer_.resize(before + room);
+            ReceivedDescriptors received;
             const ssize_t got =
-                receive_with_descriptors(socket_, buffer_.data() + before, room, descriptors_, 0);
+                receive_with_descriptors(socket_, buffer_.data() + before, room, received, 0);
             buffer_.resize(before + (got > 0 ? static_cast<std::size_t>(got) : 0));
             if (got <= 0) {
                 end();
             }
+            if (received.some_are_missing || !received.all.empty()) {
+                descriptors_.push_back(std::move(received.all));
+            }
         }
     }
 
-    void receive(CallHeader& header) {
+    // False if there is no memory for it: then it has been received, and thrown away.
+    bool receive(CallHeader& header) {
         receive_bytes(sizeof header);
         std::memcpy(&header, buffer_.data() + at_, sizeof header);
         at_ += sizeof header;
-        receive_bytes(header.size);
+        try {
+            receive_bytes(header.size);
+            return true;
+        } catch (const std::bad_alloc&) {
+        } catch (const std::length_error&) {}
+        std::uint64_t left = header.size - (buffer_.size() - at_);
+        std::string().swap(buffer_);
+        at_ = 0;
+        while (left > 0) {
+            constexpr std::uint64_t step = std::uint64_t{64} * 1024;
+            const auto some = static_cast<std::size_t>(std::min(left, step));
+            receive_bytes(some);
+            at_ += some;
+            left -= some;
+        }
+        return false;
     }
 
     void take(std::size_t size) {
@@ -99,7 +122,8 @@ private:
 
     void initialise(const CallHeader& header) {
         const ReplyHeader::Kind failed = ReplyHeader::Kind::failed;
-        const bool ready = header.size == 0 || perform(header);
+        DescriptorsOfCall descriptors = take_descriptors(header);
+        const bool ready = header.size == 0 || perform(header, true, descriptors);
         take(header.size);
         if (ready) {
             reply_.assign(sizeof(ReplyHeader), '\0');
@@ -110,8 +134,8 @@ private:
         }
     }
 
-    void make_call(const CallHeader& header) {
-        const bool good = perform(header);
+    void make_call(const CallHeader& header, bool complete, DescriptorsOfCall& descriptors) {
+        const bool good = perform(header, complete, descriptors);
         ReplyHeader reply;
         reply.kind = good ? ReplyHeader::Kind::value : ReplyHeader::Kind::error;
         reply.number = header.number;
@@ -120,14 +144,17 @@ private:
     }
 
     /// The reply, with place for its header: what the function gives, or throws. Was it the former?
-    bool perform(const CallHeader& header) {
+    bool perform(const CallHeader& header, bool complete, DescriptorsOfCall& descriptors) {
         const ReplyHeader place;
         WireWriter writer;
         writer.written() = std::move(reply_);
         writer.written().assign(reinterpret_cast<const char*>(&place), sizeof place);
         std::string trace;
-        const std::exception_ptr error = catch_with_trace(trace, [this, &header, &writer] {
-            call(header, writer);
+        const std::exception_ptr error = catch_with_trace(trace, [&] {
+            if (!complete) {
+                throw std::bad_alloc();
+            }
+            call(header, descriptors, writer);
             if (!writer.descriptors().empty()) {
                 throw RuntimeError("a descriptor cannot be sent back from a worker process");
             }
@@ -140,8 +167,12 @@ private:
         return error == nullptr;
     }
 
-    void call(const CallHeader& header, WireWriter& writer) {
-        const WireDescriptors descriptors(take_descriptors(header.descriptors));
+    void call(const CallHeader& header, DescriptorsOfCall& descriptors, WireWriter& writer) {
+        if (descriptors.size() != header.descriptors) {
+            descriptors.clear();  // whoever tells of it may need one
+            throw OSError(EMFILE, "receive the descriptors of a call");
+        }
+        const WireDescriptors here(std::move(descriptors));
         if (header.module_size > header.size) {
             throw RuntimeError("a call whose module is longer than the call");
         }
@@ -151,15 +182,13 @@ private:
         reinterpret_cast<Entry>(entry)(document.value(), writer);
     }
 
-    // They come with the first byte of their call, in order.
-    std::vector<FileDescriptor> take_descriptors(std::uint64_t count) {
-        if (count > descriptors_.size()) {
-            throw RuntimeError("a call whose descriptors have not come with it");
+    // They come with the first byte of their call, those of one call at a time, if perhaps not all.
+    DescriptorsOfCall take_descriptors(const CallHeader& header) {
+        DescriptorsOfCall taken;
+        if (header.descriptors != 0 && !descriptors_.empty()) {
+            taken = std::move(descriptors_.front());
+            descriptors_.pop_front();
         }
-        std::vector<FileDescriptor> taken;
-        const auto last = descriptors_.begin() + static_cast<std::ptrdiff_t>(count);
-        std::move(descriptors_.begin(), last, std::back_inserter(taken));
-        descriptors_.erase(descriptors_.begin(), last);
         return taken;
     }
 
@@ -182,9 +211,9 @@ private:
 
     int socket_;
     WorkerPage& page_;
-    std::string buffer_;                       // what has been received
-    std::size_t at_ = 0;                       // how much of it is done with
-    std::vector<FileDescriptor> descriptors_;  // of the calls in buffer_
+    std::string buffer_;                         // what has been received
+    std::size_t at_ = 0;                         // how much of it is done with
+    std::deque<DescriptorsOfCall> descriptors_;  // of the calls in buffer_ that have any
     std::string reply_;
     std::int64_t begun_ = 0;
 };

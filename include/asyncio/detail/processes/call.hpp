@@ -280,6 +280,7 @@ Message write_call(Fn&& fn, Args&&... args) {
     return {std::move(writer.written()), std::move(writer.descriptors())};
 }
 
+class CallList;
 class ProcessPool;
 class PoolWorker;
 
@@ -305,6 +306,7 @@ protected:
     virtual ~RemoteCall() = default;
 
 private:
+    friend class CallList;
     friend class ProcessPool;
     friend class PoolWorker;
     enum class State : std::uint8_t { waiting, sent, done };
@@ -312,6 +314,11 @@ private:
     PoolWorker* worker_ = nullptr;  // that it was sent to
     std::uint64_t number_ = 0;      // there
     std::uint64_t id_ = 0;          // in the pool
+    std::exception_ptr error_;      // that it is about to end with
+    // The CallList that it is in.
+    std::shared_ptr<RemoteCall> self_;
+    RemoteCall* previous_ = nullptr;
+    RemoteCall* next_ = nullptr;
 };
 
 /// Asks the pool to give a call up: true if it will never be made, or was ended by force.

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <deque>
+#include <exception>
 #include <iterator>
 #include <memory>
 #include <optional>
@@ -19,7 +20,7 @@ namespace asyncio {
 
 namespace detail {
 
-template <class Pool, class Fn, class... Ranges>
+template <class Fn, class... Ranges>
 class MapFeed;
 
 }  // namespace detail
@@ -74,7 +75,7 @@ public:
     [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
 
 private:
-    template <class Pool, class Fn, class... Ranges>
+    template <class Fn, class... Ranges>
     friend class detail::MapFeed;
 
     using Chunk = std::vector<R>;
@@ -91,15 +92,27 @@ private:
             }
         }
 
-        void fill() {
-            while (source && under_way.size() < most) {
-                std::optional<ConcurrentFuture<Chunk>> more = source();
-                if (!more.has_value()) {
-                    source = nullptr;
-                    break;
+        void fill() noexcept {
+            try {
+                while (source && under_way.size() < most) {
+                    std::optional<ConcurrentFuture<Chunk>> more = source();
+                    if (!more.has_value()) {
+                        source = nullptr;
+                        break;
+                    }
+                    under_way.push_back(std::move(*more));
                 }
-                under_way.push_back(std::move(*more));
+            } catch (...) {
+                failure = std::current_exception();
+                source = nullptr;
             }
+        }
+        /// Has everything been read? Throws, once, what has kept the rest from being submitted.
+        bool at_end() {
+            if (under_way.empty() && failure != nullptr) {
+                std::rethrow_exception(std::exchange(failure, nullptr));
+            }
+            return under_way.empty();
         }
         std::optional<R> take() {
             if (at < chunk.size()) {
@@ -123,13 +136,15 @@ private:
         std::size_t most;
         Source source;
         std::deque<ConcurrentFuture<Chunk>> under_way;
-        Chunk chunk;  // what is read from
+        std::exception_ptr failure;  // of the source: thrown when the rest has been read
+        Chunk chunk;                 // what is read from
         std::size_t at = 0;
     };
 
     ProcessMap(std::size_t most, Source source)
         : state_(std::make_shared<State>(most, std::move(source))) {
         state_->fill();
+        state_->at_end();
     }
 
     std::optional<R> wait_next() {
@@ -137,7 +152,7 @@ private:
             if (std::optional<R> item = state_->take()) {
                 return item;
             }
-            if (state_->under_way.empty()) {
+            if (state_->at_end()) {
                 return std::nullopt;
             }
             static_cast<void>(state_->under_way.front().exception());  // waits for it
@@ -148,13 +163,17 @@ private:
     static Coroutine<std::optional<R>> next_of(std::shared_ptr<State> state) {
         for (;;) {
             std::optional<R> item = state->take();
-            if (item.has_value() || state->under_way.empty()) {
+            if (item.has_value() || state->at_end()) {
                 co_return item;
             }
-            // A cancelled wait loses nothing: the chunk stays the first one.
+            if (state->under_way.front().done()) {
+                state->put(state->next_chunk());
+                continue;
+            }
+            // A cancelled wait loses nothing: the chunk stays the first one. And somebody else may
+            // have read it when this is done.
             const Future<> done = detail::when_done(state->under_way.front(), get_running_loop());
             co_await done;
-            state->put(state->next_chunk());
         }
     }
 
@@ -215,7 +234,7 @@ private:
     std::optional<decltype(std::begin(std::declval<std::remove_reference_t<Range>&>()))> at_;
 };
 
-template <class Pool, class Fn, class... Ranges>
+template <class Fn, class... Ranges>
 class MapFeed {
     template <class Range>
     using ItemOf =
@@ -230,9 +249,8 @@ class MapFeed {
     using Call = CallChunk<Fn, Item>;
 
 public:
-    MapFeed(Pool& pool, std::size_t chunksize, Fn fn, Ranges&&... ranges)
-        : pool_(&pool),
-          chunksize_(chunksize),
+    MapFeed(std::size_t chunksize, Fn fn, Ranges&&... ranges)
+        : chunksize_(chunksize),
           fn_(fn),
           feeds_(std::make_unique<std::tuple<Feed<Ranges>...>>(
               Feed<Ranges>(std::forward<Ranges>(ranges))...)) {
@@ -241,14 +259,16 @@ public:
         }
     }
 
-    auto start(std::size_t most) {
+    /// `submit(function, arguments...)` gives a ConcurrentFuture.
+    template <class Submit>
+    auto start(std::size_t most, Submit submit) {
         using Results = std::invoke_result_t<Call, Fn, std::vector<Item>>;
         using R = typename Results::value_type;
-        return ProcessMap<R>(most, [feed = std::move(*this)]() mutable {
+        return ProcessMap<R>(most, [feed = std::move(*this), submit]() mutable {
             std::vector<Item> items = feed.take_chunk();
             std::optional<ConcurrentFuture<Results>> chunk;
             if (!items.empty()) {
-                chunk.emplace(feed.pool_->submit(Call(), feed.fn_, std::move(items)));
+                chunk.emplace(submit(Call(), feed.fn_, std::move(items)));
             }
             return chunk;
         });
@@ -272,13 +292,12 @@ private:
         return Item{make_sent<S>(feed.item())...};
     }
 
-    Pool* pool_;
     std::size_t chunksize_;
     Fn fn_;
     std::unique_ptr<std::tuple<Feed<Ranges>...>> feeds_;  // on the heap: iterators point into them
 };
-template <class Pool, class Fn, class... Ranges>
-MapFeed(Pool&, std::size_t, Fn, Ranges&&...) -> MapFeed<Pool, Fn, Ranges...>;
+template <class Fn, class... Ranges>
+MapFeed(std::size_t, Fn, Ranges&&...) -> MapFeed<Fn, Ranges...>;
 
 }  // namespace detail
 
