@@ -47,6 +47,17 @@ SHAPES = """
 })
 """
 
+OVERLAPPING_TEXTS = """
+[...document.querySelectorAll('svg')].flatMap((svg) => {
+  const texts = [...svg.querySelectorAll('text')]
+    .map((text) => [text.textContent, text.getBoundingClientRect()]);
+  return texts.flatMap(([a, one], i) => texts.slice(i + 1)
+    .filter(([b, other]) => one.left < other.right && other.left < one.right &&
+      one.top < other.bottom && other.top < one.bottom)
+    .map(([b, other]) => a + ' and ' + b));
+})
+"""
+
 
 def colours_of(png: bytes) -> dict[bytes, int]:
     """How many pixels of which colour an image has (PNG of 8 bits, not interlaced)."""
@@ -131,6 +142,11 @@ class ComparePage(unittest.TestCase):
                 self.assertGreater(chart["shapes"], 9)
                 self.assertEqual(chart["seen"], chart["shapes"])
                 self.assertEqual(chart["inside"], chart["shapes"])
+
+    def test_no_text_is_over_another(self) -> None:
+        for width in (1000, 400):
+            self.size(width)
+            self.assertEqual(self.page.evaluate(OVERLAPPING_TEXTS), [])
 
     def test_nothing_is_wider_than_the_page(self) -> None:
         for width in (1000, 400):

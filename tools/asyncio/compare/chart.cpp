@@ -152,13 +152,16 @@ std::string bar_chart(const std::string& title, const std::string& unit,
                                                : Axis::logarithmic(least / 10, most, begin, end);
 
     std::string drawing = begin_svg(width, height, title, described(values, unit));
-    double shown = begin - 100;
+    constexpr double digit = 7;  // at most as wide as this, in text of 11 pixels
+    double free = 0;             // from here on no mark is written yet
     for (const double mark : axis.marks()) {
         const double x = axis.place(mark);
         drawing += line("grid", x, 8, x, base);
-        if (x - shown >= 40) {  // not one over the other
-            drawing += text("mark", x, base + 16, "middle", mark_text(mark));
-            shown = x;
+        const std::string written = mark_text(mark);
+        const double half = digit * static_cast<double>(written.size()) / 2;
+        if (x - half >= free) {  // not one over the other
+            drawing += text("mark", x, base + 16, "middle", written);
+            free = x + half + digit;
         }
     }
     double y = 16;
