@@ -13,9 +13,13 @@ SPDX-License-Identifier: MIT
 
 import argparse
 import json
+import pathlib
 import statistics
 import subprocess
 import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "support"))
+from rounds import in_turned_order, quartiles  # pylint: disable=wrong-import-position
 
 GROUPS = ["tasks", "contexts", "cancel", "timers", "threads", "million", "sleepers"]
 
@@ -27,19 +31,12 @@ def measure(program, group):
     return {name: float(value) for name, value in metrics.items()}
 
 
-def quartiles(values):
-    """(first quartile, median, third quartile); of one value, that value."""
-    if len(values) == 1:
-        return values[0], values[0], values[0]
-    return tuple(statistics.quantiles(values, n=4, method="inclusive"))
-
-
 def run_rounds(reference, subject, groups, rounds):
     """{metric: [(value of the reference, value of the subject) per round]}"""
     pairs = {}
     for number in range(rounds):
         for group in groups:
-            programs = [reference, subject] if number % 2 == 0 else [subject, reference]
+            programs = in_turned_order([reference, subject], number)
             results = {program: measure(program, group) for program in programs}
             for metric, value in results[reference].items():
                 if metric in results[subject]:

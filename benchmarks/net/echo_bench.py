@@ -29,16 +29,11 @@ import statistics
 import subprocess
 import sys
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+from rounds import in_turned_order, pin, quartiles  # pylint: disable=wrong-import-position
+
 SERVER_CORE = 0
 CLIENT_CORE = 1
-
-
-def pin(core):
-    """What a child does before it starts its program; a machine with one core does without."""
-    def pin_child():
-        with contextlib.suppress(OSError):
-            os.sched_setaffinity(0, {core})
-    return pin_child
 
 
 def read_line(process, seconds):
@@ -114,21 +109,13 @@ def measure_memory(load, command, count):
     return {name: (after[name] - before[name]) / count for name in after}
 
 
-def quartiles(values):
-    """(first quartile, median, third quartile); of one value, that value."""
-    if len(values) == 1:
-        return values[0], values[0], values[0]
-    return tuple(statistics.quantiles(values, n=4, method="inclusive"))
-
-
 def run_rounds(arguments, servers):
     """{(connections, size): {server: [measured values per round]}}"""
     cases = [(connections, size) for size in arguments.sizes for connections in arguments.conns]
     results = {case: {name: [] for name in servers} for case in cases}
     for number in range(arguments.rounds):
         for case in cases:
-            order = list(servers) if number % 2 == 0 else list(reversed(servers))
-            for name in order:
+            for name in in_turned_order(servers, number):
                 results[case][name].append(measure_requests(
                     arguments.load, servers[name], *case, arguments.seconds))
         print(f"round {number + 1} of {arguments.rounds}", file=sys.stderr)

@@ -18,17 +18,14 @@ import re
 import socket
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+from rounds import in_turned_order, pin  # pylint: disable=wrong-import-position
+
 TICKS = os.sysconf("SC_CLK_TCK")
-
-
-def pin(core):
-    def pin_child():
-        with contextlib.suppress(OSError):
-            os.sched_setaffinity(0, {core})
-    return pin_child
 
 
 def free_port():
@@ -142,7 +139,7 @@ def main():
         with open(directory / "big", "wb") as big:
             big.truncate(size)
         for number in range(arguments.rounds):
-            for name in names if number % 2 == 0 else reversed(names):
+            for name in in_turned_order(names, number):
                 with running(name, arguments, directory, certificate) as (pid, port):
                     results[name][0].append(handshakes(pid, port, arguments.seconds))
                     results[name][1].append(megabytes(pid, port, size))
